@@ -1,0 +1,161 @@
+"""What a model version is made of: a directory of files, named and digested by its manifest."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from contracts.model import Contract, Digest, PipelineName, Scalar, Uri, VersionNumber
+from contracts.pipeline import ColumnName, Objective
+
+MANIFEST = "manifest.json"
+"""File name of the manifest. Its digest is the bundle's digest."""
+
+
+class BundleFile(StrEnum):
+    """Files of a bundle besides the manifest."""
+
+    MODEL = "model.onnx"
+    PREPARATION = "preparation.json"
+    REFERENCE = "reference.json"
+    GOLDEN = "golden.json"
+    METRICS = "metrics.json"
+    ENVIRONMENT = "environment.json"
+    DEFINITION = "definition.json"
+    CODE = "code.zip"
+    CARD = "card.md"
+
+
+class ModelFormat(StrEnum):
+    """How the model file is read. ONNX is read by onnxruntime, whatever trained it."""
+
+    ONNX = "onnx"
+
+
+class DataType(StrEnum):
+    """Tensor types of the Open Inference Protocol that signatures use."""
+
+    BOOL = "BOOL"
+    INT64 = "INT64"
+    FP64 = "FP64"
+    BYTES = "BYTES"
+
+
+class TensorSpec(Contract):
+    """One named input or output; its first dimension is the row, of any length."""
+
+    name: ColumnName
+    datatype: DataType
+    nullable: bool = False
+    shape: tuple[int, ...] = (-1,)
+
+
+class Signature(Contract):
+    """What the model is asked with and what it answers."""
+
+    inputs: tuple[TensorSpec, ...] = Field(min_length=1)
+    outputs: tuple[TensorSpec, ...] = Field(min_length=1)
+
+
+class NumericColumn(Contract):
+    """A number, shifted and scaled: (x - mean) / scale. Missing stays NaN unless it is filled."""
+
+    kind: Literal["numeric"] = "numeric"
+    name: ColumnName
+    mean: float = 0.0
+    scale: float = Field(default=1.0, gt=0)
+    fill: float | None = Field(default=None, description="Replaces a missing value, before shifting.")
+
+
+class OrdinalColumn(Contract):
+    """A category as its place in the vocabulary, counted from 0; unseen and missing are -1."""
+
+    kind: Literal["ordinal"] = "ordinal"
+    name: ColumnName
+    vocabulary: tuple[str, ...]
+
+
+class TargetColumn(Contract):
+    """A category as the smoothed mean of the label among the training rows that had it."""
+
+    kind: Literal["target"] = "target"
+    name: ColumnName
+    means: dict[str, float]
+    default: float = Field(description="For unseen and missing: the mean over all training rows.")
+
+
+PreparedColumn = Annotated[NumericColumn | OrdinalColumn | TargetColumn, Field(discriminator="kind")]
+
+
+class Preparation(Contract):
+    """How feature columns become the model's float32 matrix, fitted on the training split only."""
+
+    columns: tuple[PreparedColumn, ...] = Field(min_length=1, description="In the matrix's column order.")
+
+
+class GoldenRequests(Contract):
+    """Rows with the answers the training job got for them, asked again before a version sees traffic."""
+
+    inputs: dict[ColumnName, tuple[bool | int | float | str | None, ...]]
+    scores: tuple[float, ...] = Field(min_length=1)
+
+
+class Environment(Contract):
+    """The software a run used."""
+
+    python: str
+    platform: str = Field(description="Operating system and machine, such as linux-x86_64.")
+    packages: dict[str, str] = Field(description="Installed distributions: normalised name to version.")
+
+
+class DatasetRef(Contract):
+    """One version of a dataset, as rows can be read from it."""
+
+    version: VersionNumber
+    digest: Digest
+    table_uri: Uri
+    delta_version: int = Field(ge=0)
+
+
+class Lineage(Contract):
+    """Where a version came from, completely: a version lacking any of it is refused."""
+
+    run_id: UUID
+    dataset: DatasetRef
+    code_digest: Digest
+    commit: Annotated[str, StringConstraints(max_length=64)] | None = None
+    environment_digest: Digest
+    parameters: dict[str, Scalar]
+    seed: int
+
+
+class FileEntry(Contract):
+    """One file of the bundle."""
+
+    path: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)
+    digest: Digest
+    size_bytes: int = Field(ge=0)
+
+
+class Manifest(Contract):
+    """The table of contents of a bundle. Nothing in a bundle is used before its digest agrees."""
+
+    schema_version: Literal[1] = 1
+    pipeline: PipelineName
+    objective: Objective
+    format: ModelFormat = ModelFormat.ONNX
+    signature: Signature
+    lineage: Lineage
+    files: tuple[FileEntry, ...]
+
+    def entry(self, path: str) -> FileEntry:
+        """Find a file's entry.
+
+        Raises:
+            KeyError: The bundle has no such file.
+        """
+        for file in self.files:
+            if file.path == path:
+                return file
+        raise KeyError(path)

@@ -1,0 +1,71 @@
+"""Every message there is, found by its type; the streams that keep them."""
+
+from types import MappingProxyType
+
+from pydantic import ValidationError
+
+from contracts import ingestion, monitoring, registry, serving, training
+from contracts.envelope import Envelope, UnreadableMessageError, describe
+from contracts.message import Event, Message
+
+MESSAGES: tuple[type[Message], ...] = (
+    ingestion.IngestDataset,
+    ingestion.DatasetIngested,
+    ingestion.DatasetRejected,
+    training.RegisterPipeline,
+    training.PipelineRegistered,
+    training.StartTrainingRun,
+    training.ApproveTrainingRun,
+    training.CancelTrainingRun,
+    training.TrainingRunAwaitingApproval,
+    training.TrainingRunStarted,
+    training.TrainingRunProgressed,
+    training.TrainingRunSucceeded,
+    training.TrainingRunFailed,
+    training.TrainingRunSkipped,
+    registry.ApproveModelVersion,
+    registry.RejectModelVersion,
+    registry.RollBackModel,
+    registry.ModelVersionRegistered,
+    registry.ModelVersionGatesEvaluated,
+    registry.ModelVersionAwaitingApproval,
+    registry.ModelVersionPromoted,
+    registry.ModelVersionRejected,
+    serving.RolloutStarted,
+    serving.RolloutCompleted,
+    serving.RolloutRolledBack,
+    serving.PredictionsServed,
+    monitoring.RecordGroundTruth,
+    monitoring.GroundTruthRecorded,
+    monitoring.DriftDetected,
+    monitoring.QualityDegraded,
+)
+
+BY_TYPE = MappingProxyType({message.subject: message for message in MESSAGES})
+
+
+def decode(envelope: Envelope) -> Message:
+    """Turn an envelope into the message it carries.
+
+    Raises:
+        UnreadableMessageError: The type is unknown, the data break its schema, or name another pipeline
+            than the subject did.
+    """
+    message = BY_TYPE.get(envelope.type)
+    if message is None:
+        raise UnreadableMessageError("unknown_type", f"no message has the type {envelope.type!r}{_near(envelope.type)}")
+    content = {"pipeline": envelope.subject, **envelope.data}
+    if envelope.subject is not None and content["pipeline"] != envelope.subject:
+        raise UnreadableMessageError(
+            "wrong_pipeline", f"data say {content['pipeline']!r}, the subject says {envelope.subject!r}"
+        )
+    try:
+        return message.model_validate(content, extra="ignore" if issubclass(message, Event) else "forbid")
+    except ValidationError as error:
+        raise UnreadableMessageError("schema_violation", describe(error)) from error
+
+
+def _near(type_: str) -> str:
+    stem = type_.rpartition(".v")[0]
+    versions = [known for known in BY_TYPE if known.rpartition(".v")[0] == stem]
+    return f"; known versions: {', '.join(versions)}" if stem and versions else ""

@@ -1,0 +1,271 @@
+"""A model's whole life, declared: objective, data, trainer, gates, triggers, rollout, monitors.
+
+The declarative half of a pipeline file. It travels on the bus when the pipeline is registered, so that
+services know everything about a pipeline without ever importing its code.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from contracts.model import Contract, PipelineName, Scalar
+
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class ColumnType(StrEnum):
+    """Types a column of a dataset can be declared with."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    STRING = "string"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+
+
+class ColumnRole(StrEnum):
+    """What a column is for. Only features are known, and asked for, when a prediction is made."""
+
+    FEATURE = "feature"
+    LABEL = "label"
+    EVENT_TIME = "event_time"
+    LABEL_TIME = "label_time"
+    ID = "id"
+    EXTRA = "extra"
+
+
+class Column(Contract):
+    """One column of the dataset and what is expected of it."""
+
+    name: ColumnName
+    type: ColumnType
+    role: ColumnRole = ColumnRole.FEATURE
+    nullable: bool = False
+    max_null_fraction: float = Field(default=1.0, ge=0, le=1, description="Share of a batch that may be null.")
+    minimum: float | None = Field(default=None, description="Smallest value allowed, in the column's unit.")
+    maximum: float | None = Field(default=None, description="Largest value allowed, in the column's unit.")
+    categories: tuple[str, ...] | None = Field(default=None, description="The only values allowed, where closed.")
+    monitored: bool = Field(default=True, description="Whether drift of this column counts; not for calendar columns.")
+    description: str = ""
+
+
+class DatasetContract(Contract):
+    """The data a pipeline learns from: one row per example, one event time, one label."""
+
+    columns: tuple[Column, ...] = Field(min_length=2)
+    unique: tuple[ColumnName, ...] = Field(default=(), description="Columns that together name a row once in a batch.")
+    min_rows: int = Field(default=1, ge=1, description="Fewest rows of a batch.")
+    max_age: timedelta | None = Field(
+        default=None, description="Oldest the newest row may be when the batch arrives; unset: any age."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [column.name for column in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError("two columns have the same name")
+        for role, most in ((ColumnRole.LABEL, 1), (ColumnRole.EVENT_TIME, 1), (ColumnRole.LABEL_TIME, 1)):
+            if sum(column.role is role for column in self.columns) > most:
+                raise ValueError(f"more than one column has the role {role.value}")
+        if not any(column.role is ColumnRole.LABEL for column in self.columns):
+            raise ValueError("no column has the role label")
+        if not any(column.role is ColumnRole.EVENT_TIME for column in self.columns):
+            raise ValueError("no column has the role event_time; splits and windows need one")
+        if unknown := set(self.unique) - set(names):
+            raise ValueError(f"unique names columns that are not declared: {', '.join(sorted(unknown))}")
+        return self
+
+    def of_role(self, role: ColumnRole) -> tuple[Column, ...]:
+        """Columns of one role, in declared order."""
+        return tuple(column for column in self.columns if column.role is role)
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """Columns a prediction request carries. The event time travels beside them, optional."""
+        return self.of_role(ColumnRole.FEATURE)
+
+    @property
+    def label(self) -> Column:
+        """The column to be predicted; null where the outcome never became known."""
+        return self.of_role(ColumnRole.LABEL)[0]
+
+    @property
+    def event_time(self) -> Column:
+        """The column saying when the example happened."""
+        return self.of_role(ColumnRole.EVENT_TIME)[0]
+
+
+class Objective(StrEnum):
+    """What kind of answer the model gives."""
+
+    BINARY_CLASSIFICATION = "binary_classification"
+    REGRESSION = "regression"
+
+
+class TrainerName(StrEnum):
+    """The model families that can be trained: one module each in ``ray_jobs/trainers``."""
+
+    LIGHTGBM = "lightgbm"
+    TORCH = "torch"
+
+
+class Trainer(Contract):
+    """Which trainer, its parameters, and what it runs on."""
+
+    name: TrainerName
+    parameters: dict[str, Scalar] = Field(default_factory=dict)
+    workers: int = Field(default=1, ge=1, le=512, description="Distributed workers, where the trainer has any.")
+    cpus_per_worker: float = Field(default=1.0, gt=0)
+    use_gpu: bool = Field(default=False, description="Ask for one GPU per worker where the cluster has any.")
+    max_attempts: int = Field(default=3, ge=1, le=10, description="How often a crashed job is started in all.")
+    timeout_s: float = Field(default=3600, gt=0, description="Longest one attempt may run.")
+
+
+class TimeSplit(Contract):
+    """Cuts by event time: the oldest rows train, later ones validate, the newest are held out."""
+
+    validation_fraction: float = Field(default=0.15, gt=0, lt=1)
+    holdout_fraction: float = Field(default=0.15, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.validation_fraction + self.holdout_fraction >= 0.9:
+            raise ValueError("validation and holdout leave less than a tenth of the rows to train on")
+        return self
+
+
+class AbsoluteGate(Contract):
+    """The candidate's metric on the held-out data must lie within fixed bounds."""
+
+    kind: Literal["absolute"] = "absolute"
+    metric: MetricName
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("a gate needs at_least or at_most")
+        return self
+
+
+class ChampionGate(Contract):
+    """The candidate must beat the champion on the same held-out data; passes where there is none."""
+
+    kind: Literal["champion"] = "champion"
+    metric: MetricName
+    margin: float = Field(default=0.0, description="Least improvement, in the metric's unit; negative allows a loss.")
+    higher_is_better: bool = True
+
+
+Gate = Annotated[AbsoluteGate | ChampionGate, Field(discriminator="kind")]
+
+
+class Policy(StrEnum):
+    """Who decides: nobody, a person, or nobody acts and people are told."""
+
+    AUTO = "auto"
+    ASK = "ask"
+    NOTIFY = "notify"
+
+
+class TriggerKind(StrEnum):
+    """What can cause a training run."""
+
+    DATA = "data"
+    DRIFT = "drift"
+    QUALITY = "quality"
+    LABELS = "labels"
+    SCHEDULE = "schedule"
+    PERSON = "person"
+
+
+class Trigger(Contract):
+    """When this happens, train, ask or tell. A person's command needs no trigger."""
+
+    on: TriggerKind
+    policy: Policy = Policy.AUTO
+    min_new_rows: int | None = Field(default=None, ge=1, description="For data: rows since the last run's dataset.")
+    min_new_labels: int | None = Field(default=None, ge=1, description="For labels: labels since the last run.")
+    every: timedelta | None = Field(default=None, description="For schedule: time between runs.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.on is TriggerKind.SCHEDULE and not self.every:
+            raise ValueError("a schedule needs every")
+        if self.on is TriggerKind.LABELS and not self.min_new_labels:
+            raise ValueError("a labels trigger needs min_new_labels")
+        if self.on is TriggerKind.PERSON:
+            raise ValueError("a person's command needs no trigger")
+        return self
+
+
+class Retraining(Contract):
+    """How triggers become at most one run per cause."""
+
+    triggers: tuple[Trigger, ...] = (Trigger(on=TriggerKind.DATA),)
+    debounce: timedelta = Field(default=timedelta(seconds=2), description="Causes this close together share a run.")
+    cooldown: timedelta = Field(
+        default=timedelta(0),
+        description="Least distance between the causes of two automatic runs, in the time of the data, so that a "
+        "replayed year behaves as a lived one.",
+    )
+
+
+class Promotion(Contract):
+    """What a version must pass to become champion, and who has the last word."""
+
+    gates: tuple[Gate, ...] = Field(min_length=1)
+    policy: Policy = Policy.AUTO
+
+
+class Rollout(Contract):
+    """How a promoted version takes over the traffic."""
+
+    replicas: int = Field(default=1, ge=1, le=64)
+    max_golden_difference: float = Field(
+        default=1e-5, ge=0, description="Largest difference allowed between a golden answer and the replica's."
+    )
+    timeout_s: float = Field(default=120, gt=0, description="Longest a replica may take to load and pass.")
+
+
+class Monitors(Contract):
+    """What is watched in production, over windows of event time."""
+
+    window: timedelta = Field(default=timedelta(days=7), description="Length of a window of event time.")
+    false_alarm_rate: float = Field(default=0.05, gt=0, lt=0.5, description="Stated rate of a drift detector.")
+    min_effect: float = Field(default=0.1, ge=0, description="Cohen's w below which a shift means nothing.")
+    min_rows: int = Field(default=100, ge=1, description="Fewest predictions for a window to be judged.")
+    quality_metric: MetricName = "auc"
+    max_quality_drop: float = Field(
+        default=0.03, gt=0, description="Loss against the version's own held-out metric that counts as degraded."
+    )
+    min_labelled_fraction: float = Field(default=0.9, gt=0, le=1, description="Labels in before quality is judged.")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of the interval around a window's quality.")
+
+
+class PipelineDefinition(Contract):
+    """Everything the services need to know about a pipeline."""
+
+    name: PipelineName
+    description: str = ""
+    objective: Objective = Objective.BINARY_CLASSIFICATION
+    dataset: DatasetContract
+    trainer: Trainer
+    split: TimeSplit = TimeSplit()
+    slices: tuple[ColumnName, ...] = Field(default=(), max_length=8, description="Columns to report metrics by.")
+    seed: int = Field(default=17, ge=0, lt=2**31)
+    promotion: Promotion
+    retraining: Retraining = Retraining()
+    rollout: Rollout = Rollout()
+    monitors: Monitors = Monitors()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        known = {column.name for column in self.dataset.columns}
+        if unknown := set(self.slices) - known:
+            raise ValueError(f"slices name columns that are not declared: {', '.join(sorted(unknown))}")
+        return self

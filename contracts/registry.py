@@ -1,0 +1,121 @@
+"""What is said to and by the registry service."""
+
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.bundle import Lineage
+from contracts.message import Command, Event
+from contracts.model import Contract, Digest, Uri, VersionNumber
+from contracts.pipeline import Gate
+
+Person = Field(min_length=1, max_length=200, description="Who says so; recorded for good.")
+Reason = Field(min_length=1, max_length=1000, description="Why; recorded for good.")
+
+
+class GateVerdict(Contract):
+    """What one gate said of one candidate."""
+
+    gate: Gate
+    passed: bool
+    value: float | None = Field(description="The candidate's; unset if it was not measured.")
+    threshold: float | None = Field(description="What the value was held against.")
+    explanation: str = Field(max_length=500)
+
+
+class ApproveModelVersion(Command):
+    """Promote a version that waits for a person."""
+
+    subject: ClassVar[str] = "commands.registry.version.approve.v1"
+
+    version: VersionNumber
+    approved_by: str = Person
+    reason: str = Reason
+
+
+class RejectModelVersion(Command):
+    """Refuse a version that waits for a person."""
+
+    subject: ClassVar[str] = "commands.registry.version.reject.v1"
+
+    version: VersionNumber
+    rejected_by: str = Person
+    reason: str = Reason
+
+
+class RollBackModel(Command):
+    """Make an earlier version champion again."""
+
+    subject: ClassVar[str] = "commands.registry.version.roll_back.v1"
+
+    to_version: VersionNumber | None = Field(default=None, description="Unset: the previous champion.")
+    requested_by: str = Person
+    reason: str = Reason
+
+
+class ModelVersionRegistered(Event):
+    """A run's bundle verified and became a version."""
+
+    subject: ClassVar[str] = "events.registry.version.registered.v1"
+
+    version: VersionNumber
+    run_id: UUID
+    bundle_uri: Uri
+    bundle_digest: Digest
+    model_digest: Digest
+    lineage: Lineage
+
+
+class ModelVersionGatesEvaluated(Event):
+    """Every gate of the pipeline has judged a version."""
+
+    subject: ClassVar[str] = "events.registry.version.gates_evaluated.v1"
+
+    version: VersionNumber
+    passed: bool
+    champion_version: VersionNumber | None = None
+    verdicts: tuple[GateVerdict, ...]
+
+
+class ModelVersionAwaitingApproval(Event):
+    """A version passed its gates, and its policy asks a person (or only tells one)."""
+
+    subject: ClassVar[str] = "events.registry.version.awaiting_approval.v1"
+
+    version: VersionNumber
+
+
+class PromotionKind(StrEnum):
+    """How a version came to be champion."""
+
+    GATES = "gates"
+    APPROVAL = "approval"
+    ROLLBACK = "rollback"
+
+
+class ModelVersionPromoted(Event):
+    """A version is champion; serving follows."""
+
+    subject: ClassVar[str] = "events.registry.version.promoted.v1"
+
+    version: VersionNumber
+    previous_version: VersionNumber | None = None
+    kind: PromotionKind
+    promoted_by: str = Field(description="A person, or policy:auto.")
+    reason: str
+    run_id: UUID
+    bundle_uri: Uri
+    bundle_digest: Digest
+
+
+class ModelVersionRejected(Event):
+    """A version will not be champion: a gate, its lineage or a person refused it."""
+
+    subject: ClassVar[str] = "events.registry.version.rejected.v1"
+
+    version: VersionNumber | None = Field(default=None, description="Unset if it was never registered.")
+    run_id: UUID
+    rejected_by: str = Field(description="A person, or gates, or verification.")
+    reason: str = Field(max_length=2000)

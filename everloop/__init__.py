@@ -1,0 +1,1 @@
+"""The face people type and import: CLI, client, pipeline SDK, ``load_model``."""

@@ -1,0 +1,1 @@
+"""The five services, one package per process, and the machinery they share."""
