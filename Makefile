@@ -1,0 +1,58 @@
+# Everloop's commands. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+ARGS ?=
+
+.PHONY: help setup demo run test test-all check fix docs clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.everything ## Make the virtual environment with everything in it
+	@echo "ready: $(BIN)/everloop --help"
+
+demo: $(VENV)/.platform ## Watch a model live through a year of real flights (ARGS="--months 3 --sample 0.2" shortens it)
+	@exec $(BIN)/everloop demo $(ARGS)
+
+run: $(VENV)/.platform ## Run the whole platform on this machine until Ctrl-C
+	@exec $(BIN)/everloop up $(ARGS)
+
+test: $(VENV)/.everything ## Run the full test suite
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+test-all: test ## Run the full test suite, and the demo in a short form
+	@$(BIN)/everloop demo --months 2 --sample 0.2 --json > /dev/null
+
+check: $(VENV)/.everything ## Format, lint, types, import rules, generated files, quick tests (under 90 s)
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timing 2>&1 | tail -n 3
+	$(BIN)/python -m docs.generate --check
+	$(BIN)/python -m pytest -q tests/unit tests/contracts tests/architecture -m "not slow and not ray and not docker and not postgres"
+
+fix: $(VENV)/.everything ## Repair format and lint
+	$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
+
+docs: $(VENV)/.everything ## Write every generated file again
+	$(BIN)/python -m docs.generate
+
+clean: ## Remove the virtual environment and caches (never your data)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The platform alone, for `make demo` and `make run`; the rest (torch, PostgreSQL, test tools) comes with `make test`.
+$(VENV)/.platform: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing Everloop into $(VENV) (a few minutes, once)"
+	@$(PIP) --editable ".[platform,demo]"
+	@touch $@
+
+$(VENV)/.everything: $(VENV)/.platform
+	@echo "installing the torch trainer and the test tools into $(VENV)"
+	@$(PIP) "torch==2.13.0"
+	@$(PIP) --editable ".[platform,torch,postgres,demo,test,check]"
+	@touch $@
