@@ -31,6 +31,7 @@ MESSAGES: tuple[type[Message], ...] = (
     registry.ModelVersionAwaitingApproval,
     registry.ModelVersionPromoted,
     registry.ModelVersionRejected,
+    registry.ModelCommandRefused,
     serving.RolloutStarted,
     serving.RolloutCompleted,
     serving.RolloutRolledBack,

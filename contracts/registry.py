@@ -119,3 +119,16 @@ class ModelVersionRejected(Event):
     run_id: UUID
     rejected_by: str = Field(description="A person, or gates, or verification.")
     reason: str = Field(max_length=2000)
+
+
+class ModelCommandRefused(Event):
+    """A command about a model's versions broke a rule; nothing changed."""
+
+    subject: ClassVar[str] = "events.registry.command.refused.v1"
+
+    command: str = Field(description="Type of the command: its subject without the pipeline.")
+    command_id: str = Field(max_length=256)
+    requested_by: str
+    version: VersionNumber | None = Field(default=None, description="The version it named, if it named one.")
+    rule: str = Field(description="Slug of the rule it broke.")
+    detail: str = Field(max_length=1000)
