@@ -1,0 +1,132 @@
+"""A model version that answers: verified, loaded and asked the same way by jobs, replicas and people."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from contracts.bundle import BundleFile, GoldenRequests, Manifest, Preparation
+from contracts.model import Digest, Uri
+from contracts.pipeline import PipelineDefinition
+from everloop.bundle.code import PIPELINE, load_pipeline, unpack
+from everloop.bundle.manifest import BundleError, read_file, read_manifest
+from everloop.bundle.preparation import Preparer
+from everloop.bundle.rows import SCORE, feature_rows
+from everloop.sdk import Features
+
+Scores = NDArray[np.float64]
+FEATURES = "features"
+"""Name of the model file's one input: the prepared matrix, float32, shape (rows, columns)."""
+
+
+class Scorer:
+    """Feature function, preparation and model file, one after the other."""
+
+    def __init__(self, features: Features, preparation: Preparation, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        # One row is the common request: a thread pool would cost more than it gives, and reorder sums.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._features = features
+        self._prepare = Preparer(preparation)
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, rows: pa.Table) -> Scores:
+        """Score rows.
+
+        Args:
+            rows: The dataset's feature columns, n rows.
+
+        Returns:
+            Shape (n,): the probability of the label, or the estimated value.
+        """
+        return self.score_matrix(self._prepare(self._features(rows)))
+
+    def score_matrix(self, matrix: NDArray[np.float32]) -> Scores:
+        """Score prepared rows, shape (n, columns)."""
+        (answer,) = self._session.run([SCORE], {FEATURES: matrix})
+        return np.asarray(answer, dtype=np.float64).reshape(-1)
+
+
+class Model:
+    """One version, loaded from its bundle with every digest verified."""
+
+    def __init__(
+        self, manifest: Manifest, definition: PipelineDefinition, golden: GoldenRequests, scorer: Scorer
+    ) -> None:
+        self.manifest = manifest
+        self.definition = definition
+        self.golden = golden
+        self._scorer = scorer
+
+    @classmethod
+    def load(cls, bundle_uri: Uri, digest: Digest | None, cache_dir: Path | None = None) -> "Model":
+        """Fetch a bundle, verify every file and make it ready to answer.
+
+        Args:
+            bundle_uri: Directory of the bundle.
+            digest: The bundle's digest; None trusts the manifest that is there, not the files.
+            cache_dir: Where the code snapshot is unpacked; unset: one that is gone afterwards.
+
+        Raises:
+            BundleError: A digest disagrees, or the code does not import.
+            StorageError: A file is not there.
+        """
+        manifest = read_manifest(bundle_uri, digest)
+        files = {entry.path: read_file(bundle_uri, manifest, entry.path) for entry in manifest.files}
+        if missing := {file.value for file in BundleFile} - set(files):
+            raise BundleError("incomplete", f"{bundle_uri} lacks {', '.join(sorted(missing))}")
+        code_digest = manifest.entry(BundleFile.CODE).digest.removeprefix("sha256:")
+        with TemporaryDirectory(prefix="everloop-code-") as temporary:
+            directory = (cache_dir or Path(temporary)) / code_digest
+            unpack(files[BundleFile.CODE], directory)
+            features = load_pipeline(directory / PIPELINE).features
+        preparation = Preparation.model_validate_json(files[BundleFile.PREPARATION])
+        return cls(
+            manifest,
+            PipelineDefinition.model_validate_json(files[BundleFile.DEFINITION]),
+            GoldenRequests.model_validate_json(files[BundleFile.GOLDEN]),
+            Scorer(features, preparation, files[BundleFile.MODEL]),
+        )
+
+    def predict(self, columns: Mapping[str, Sequence[object]]) -> Scores:
+        """Score rows given as plain values by feature column.
+
+        Returns:
+            Shape (n,): the probability of the label, or the estimated value.
+
+        Raises:
+            InputError: The columns are not the signature's.
+        """
+        return self._scorer(feature_rows(columns, self.definition.dataset))
+
+    def predict_table(self, rows: pa.Table) -> Scores:
+        """Score rows that already have the dataset's types; other columns are ignored."""
+        return self._scorer(rows.select([column.name for column in self.definition.dataset.features]))
+
+    def check_golden(self, max_difference: float) -> float:
+        """Ask the golden requests again, all at once and the first one alone.
+
+        Returns:
+            The largest difference from the recorded answers.
+
+        Raises:
+            BundleError: It is larger than allowed.
+        """
+        first = {name: values[:1] for name, values in self.golden.inputs.items()}
+        answers = np.append(self.predict(self.golden.inputs), self.predict(first))
+        expected = np.append(self.golden.scores, self.golden.scores[:1])
+        difference = float(np.max(np.abs(answers - expected)))
+        if not difference <= max_difference:
+            raise BundleError("golden_mismatch", f"answers differ by {difference:g}, allowed {max_difference:g}")
+        return difference
+
+
+def load_model(bundle_uri: Uri, digest: Digest | None = None) -> Model:
+    """Load a model version anywhere; see ``Model.load``."""
+    return Model.load(bundle_uri, digest)

@@ -1,0 +1,81 @@
+"""Feature columns to the model's matrix, by what was fitted in training: one code for the job and the replica."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from contracts.bundle import NumericColumn, OrdinalColumn, Preparation, PreparedColumn, TargetColumn
+
+Floats = NDArray[np.float32]
+Encoder = Callable[[pa.ChunkedArray], NDArray[np.float64]]
+
+
+class Preparer:
+    """A preparation with its look-up tables built once, for many calls."""
+
+    def __init__(self, preparation: Preparation) -> None:
+        self._encoders = tuple((column.name, _encoder(column)) for column in preparation.columns)
+
+    def __call__(self, features: pa.Table) -> Floats:
+        """Prepare rows.
+
+        Args:
+            features: What the pipeline's feature function gave; n rows.
+
+        Returns:
+            The matrix, shape (n, number of prepared columns); missing numbers are NaN.
+
+        Raises:
+            KeyError: A column is not there.
+        """
+        matrix = np.empty((features.num_rows, len(self._encoders)), dtype=np.float32)
+        for place, (name, encode) in enumerate(self._encoders):
+            matrix[:, place] = encode(features.column(name))
+        return matrix
+
+
+def prepare(features: pa.Table, preparation: Preparation) -> Floats:
+    """Prepare rows once; see ``Preparer``."""
+    return Preparer(preparation)(features)
+
+
+def numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Read a numeric or boolean column as floats; null becomes NaN."""
+    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _encoder(column: PreparedColumn) -> Encoder:
+    if isinstance(column, NumericColumn):
+        return _numeric(column)
+    if isinstance(column, OrdinalColumn):
+        return _looked_up(column.vocabulary, np.arange(len(column.vocabulary), dtype=np.float64), -1.0)
+    return _target(column)
+
+
+def _numeric(column: NumericColumn) -> Encoder:
+    def encode(values: pa.ChunkedArray) -> NDArray[np.float64]:
+        number = numbers(values)
+        if column.fill is not None:
+            number = np.where(np.isnan(number), column.fill, number)
+        return (number - column.mean) / column.scale
+
+    return encode
+
+
+def _target(column: TargetColumn) -> Encoder:
+    return _looked_up(tuple(column.means), np.fromiter(column.means.values(), dtype=np.float64), column.default)
+
+
+def _looked_up(vocabulary: tuple[str, ...], values: NDArray[np.float64], default: float) -> Encoder:
+    known = pa.array(vocabulary, type=pa.string())
+    table = np.append(values, default)
+
+    def encode(column: pa.ChunkedArray) -> NDArray[np.float64]:
+        places = pc.index_in(column, value_set=known, skip_nulls=True)
+        found: NDArray[np.float64] = table[places.fill_null(len(vocabulary)).to_numpy()]
+        return found
+
+    return encode

@@ -1,0 +1,91 @@
+"""Rows as the dataset's contract declares them: Arrow types, signatures, and tables made of plain values."""
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.bundle import DataType, Signature, TensorSpec
+from contracts.pipeline import Column, ColumnType, DatasetContract
+
+SCORE = "score"
+"""Name of the model's answer: the probability of the label, or the estimated value."""
+
+_ARROW = {
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.NUMBER: pa.float64(),
+    ColumnType.STRING: pa.string(),
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+}
+_TENSOR = {
+    ColumnType.INTEGER: DataType.INT64,
+    ColumnType.NUMBER: DataType.FP64,
+    ColumnType.STRING: DataType.BYTES,
+    ColumnType.BOOLEAN: DataType.BOOL,
+    ColumnType.TIMESTAMP: DataType.BYTES,
+}
+
+
+class InputError(ValueError):
+    """Rows that the model can't be asked with; the message names the column and what is wrong."""
+
+
+def arrow_type(kind: ColumnType) -> pa.DataType:
+    """Give the Arrow type a declared column is held in."""
+    return _ARROW[kind]
+
+
+def arrow_schema(dataset: DatasetContract) -> pa.Schema:
+    """Give the schema a dataset's table has, in declared order."""
+    return pa.schema([pa.field(column.name, _ARROW[column.type], column.nullable) for column in dataset.columns])
+
+
+def signature_of(dataset: DatasetContract) -> Signature:
+    """Say what a model of this dataset is asked with (its feature columns) and answers."""
+    inputs = tuple(
+        TensorSpec(name=column.name, datatype=_TENSOR[column.type], nullable=column.nullable)
+        for column in dataset.features
+    )
+    return Signature(inputs=inputs, outputs=(TensorSpec(name=SCORE, datatype=DataType.FP64),))
+
+
+def feature_rows(columns: Mapping[str, Sequence[object]], dataset: DatasetContract) -> pa.Table:
+    """Make a table of the feature columns from plain values.
+
+    Args:
+        columns: Values by column, all of one length; None is missing. Timestamps are datetimes, ISO-8601
+            strings or milliseconds since 1970.
+        dataset: The contract.
+
+    Raises:
+        InputError: A column lacks, is unknown, of another length or type, or has a null it must not have.
+    """
+    declared = {column.name for column in dataset.features}
+    if unknown := sorted(set(columns) - declared):
+        raise InputError(f"unknown: {', '.join(unknown)}; the features are {', '.join(sorted(declared))}")
+    if missing := sorted(declared - set(columns)):
+        raise InputError(f"missing: {', '.join(missing)}")
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) != 1:
+        raise InputError(f"columns have different lengths: {sorted(lengths)}")
+    return pa.table({column.name: _array(columns[column.name], column) for column in dataset.features})
+
+
+def _array(values: Sequence[object], column: Column) -> pa.Array:
+    try:
+        array = _timestamps(values) if column.type is ColumnType.TIMESTAMP else pa.array(values, _ARROW[column.type])
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        raise InputError(f"{column.name}: expected {column.type.value}: {error}") from error
+    if array.null_count and not column.nullable:
+        raise InputError(f"{column.name}: null, and the column is not nullable")
+    return array
+
+
+def _timestamps(values: Sequence[object]) -> pa.Array:
+    array = pa.array(values)
+    if pa.types.is_integer(array.type):
+        return array.cast(pa.int64()).cast(pa.timestamp("ms", tz="UTC")).cast(_ARROW[ColumnType.TIMESTAMP])
+    if pa.types.is_string(array.type):
+        return pc.cast(array, pa.timestamp("us", tz="UTC"))
+    return array.cast(_ARROW[ColumnType.TIMESTAMP])

@@ -1,0 +1,66 @@
+"""What a pipeline file is written with: a declaration of a model's life and one function for its features."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from contracts.pipeline import (
+    AbsoluteGate,
+    ChampionGate,
+    Column,
+    ColumnRole,
+    ColumnType,
+    DatasetContract,
+    Monitors,
+    Objective,
+    PipelineDefinition,
+    Policy,
+    Promotion,
+    Retraining,
+    Rollout,
+    TimeSplit,
+    Trainer,
+    TrainerName,
+    Trigger,
+    TriggerKind,
+)
+
+__all__ = [
+    "AbsoluteGate",
+    "ChampionGate",
+    "Column",
+    "ColumnRole",
+    "ColumnType",
+    "DatasetContract",
+    "Features",
+    "Monitors",
+    "Objective",
+    "Pipeline",
+    "PipelineDefinition",
+    "Policy",
+    "Promotion",
+    "Retraining",
+    "Rollout",
+    "TimeSplit",
+    "Trainer",
+    "TrainerName",
+    "Trigger",
+    "TriggerKind",
+]
+
+Features = Callable[[pa.Table], pa.Table]
+"""Turns the dataset's feature columns into the model's, row by row.
+
+Each row's answer may depend on that row only, never on its neighbours: the function sees a single row when it
+serves and thousands when it trains, and must say the same. Numbers, booleans and strings come out; strings
+are prepared afterwards, fitted on the training split only.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A pipeline file's one export, under the name ``pipeline``."""
+
+    definition: PipelineDefinition
+    features: Features

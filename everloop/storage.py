@@ -1,0 +1,184 @@
+"""Bytes by URI: an absolute path, ``file://``, ``s3://`` or ``gs://``, all through ``pyarrow.fs``.
+
+Every write is all or nothing: a reader sees the old bytes or the new ones. Functions block; services call
+them in a thread.
+"""
+
+import hashlib
+import os
+import shutil
+from functools import cache
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from pyarrow import ArrowInvalid
+from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
+
+CHUNK_BYTES = 1 << 20
+
+
+class StorageError(OSError):
+    """The bytes could not be read or written; the message says what to look at."""
+
+
+def digest(data: bytes) -> str:
+    """Name bytes by their content: ``sha256:<64 hex digits>``."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def digest_file(path: Path) -> str:
+    """Name a local file's bytes by their content without reading them all at once."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def join(uri: str, *parts: str) -> str:
+    """Append path segments to a URI."""
+    return "/".join((uri.rstrip("/"), *(part.strip("/") for part in parts)))
+
+
+def name(uri: str) -> str:
+    """Take the last path segment of a URI."""
+    return PurePosixPath(urlsplit(uri).path).name
+
+
+def local_path(uri: str) -> Path | None:
+    """Find where a URI lies on this machine; None if it lies elsewhere."""
+    filesystem, path = _locate(uri)
+    return Path(path) if isinstance(filesystem, LocalFileSystem) else None
+
+
+def read_bytes(uri: str) -> bytes:
+    """Read everything behind a URI.
+
+    Raises:
+        StorageError: Nothing is there, or it cannot be read.
+    """
+    filesystem, path = _locate(uri)
+    try:
+        with filesystem.open_input_stream(path, compression=None) as stream:
+            return bytes(stream.read())
+    except OSError as error:
+        raise _said(error, "read", uri) from error
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Replace what is behind a URI, durably.
+
+    Raises:
+        StorageError: The place cannot be written.
+    """
+    filesystem, path = _locate(uri)
+    try:
+        if isinstance(filesystem, LocalFileSystem):
+            _replace_local(Path(path), data)
+        else:
+            with filesystem.open_output_stream(path, compression=None) as stream:
+                stream.write(data)
+    except OSError as error:
+        raise _said(error, "write", uri) from error
+
+
+def write_once(directory_uri: str, data: bytes, *, suffix: str = "") -> str:
+    """Keep bytes under their own digest; keeping them again changes nothing.
+
+    Returns:
+        The URI ``<directory>/<64 hex digits><suffix>``.
+    """
+    uri = join(directory_uri, digest(data).removeprefix("sha256:") + suffix)
+    if not exists(uri):
+        write_bytes(uri, data)
+    return uri
+
+
+def exists(uri: str) -> bool:
+    """Tell whether a file or directory is there."""
+    filesystem, path = _locate(uri)
+    return bool(filesystem.get_file_info(path).type != FileType.NotFound)
+
+
+def list(uri: str) -> tuple[str, ...]:
+    """List the files below a directory as paths relative to it, sorted; none if it is not there."""
+    filesystem, path = _locate(uri)
+    found = filesystem.get_file_info(FileSelector(path, recursive=True, allow_not_found=True))
+    root = path.rstrip("/") + "/"
+    return tuple(sorted(info.path.removeprefix(root) for info in found if info.type == FileType.File))
+
+
+def get_file(uri: str, path: Path) -> None:
+    """Copy what is behind a URI to a local file, all or nothing.
+
+    Raises:
+        StorageError: Nothing is there, or it cannot be read.
+    """
+    filesystem, source = _locate(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with filesystem.open_input_stream(source, compression=None) as stream, partial.open("wb") as target:
+            shutil.copyfileobj(stream, target, CHUNK_BYTES)
+        partial.replace(path)
+    except OSError as error:
+        raise _said(error, "read", uri) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def put_file(path: Path, uri: str) -> None:
+    """Copy a local file to a URI, all or nothing.
+
+    Raises:
+        StorageError: The file cannot be read or the place cannot be written.
+    """
+    filesystem, target = _locate(uri)
+    try:
+        if isinstance(filesystem, LocalFileSystem):
+            get_file(str(path.absolute()), Path(target))
+            return
+        with path.open("rb") as file, filesystem.open_output_stream(target, compression=None) as stream:
+            shutil.copyfileobj(file, stream, CHUNK_BYTES)
+    except OSError as error:
+        raise _said(error, "write", uri) from error
+
+
+def _locate(uri: str) -> tuple[FileSystem, str]:
+    if uri.startswith("/"):
+        return _filesystem("file://"), uri
+    parts = urlsplit(uri)
+    if not parts.scheme:
+        raise StorageError(f"{uri!r} is neither an absolute path nor a URI; write /path, file://, s3:// or gs://")
+    if parts.scheme == "file":
+        return _filesystem("file://"), parts.path
+    return _filesystem(f"{parts.scheme}://{parts.netloc}"), parts.netloc + parts.path
+
+
+@cache
+def _filesystem(root: str) -> FileSystem:
+    if root == "file://":
+        return LocalFileSystem()
+    try:
+        return FileSystem.from_uri(root)[0]
+    except (ArrowInvalid, OSError) as error:
+        raise StorageError(f"{root} cannot be opened ({error}); use an absolute path, s3:// or gs://") from error
+
+
+def _replace_local(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _said(error: OSError, verb: str, uri: str) -> StorageError:
+    if isinstance(error, StorageError):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return StorageError(f"cannot {verb} {uri}: nothing is there; check the URI and that it was not deleted")
+    return StorageError(f"cannot {verb} {uri}: {error}; check its permissions, free space and credentials")
