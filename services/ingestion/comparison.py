@@ -79,7 +79,7 @@ def _schema_changes(before: pa.Schema, after: pa.Schema) -> tuple[str, ...]:
 
 
 def _rows_changed(before: pa.Table, after: pa.Table) -> tuple[int, int]:
-    keys = row_keys(pa.concat_tables([before, after]), before.column_names)
+    keys = row_keys(pa.concat_tables([before, after]))
     if not len(keys):
         return 0, 0
     cells = int(keys.max()) + 1

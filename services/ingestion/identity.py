@@ -1,15 +1,13 @@
 """Which rows are the same."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 
 Keys = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def row_keys(rows: pa.Table, names: Sequence[str]) -> Keys:
-    """Number rows so that those with the same values in all the named columns have the same number.
+def row_keys(rows: pa.Table) -> Keys:
+    """Number rows so that those with the same values in all columns have the same number.
 
     Missing equals missing.
 
@@ -19,8 +17,8 @@ def row_keys(rows: pa.Table, names: Sequence[str]) -> Keys:
     keys = np.zeros(rows.num_rows, dtype=np.int64)
     if not rows.num_rows:
         return keys
-    for name in names:
-        codes = value_keys(rows.column(name))
+    for values in rows.itercolumns():
+        codes = value_keys(values)
         # Numbered anew after each column, so that the product stays below rows squared.
         keys = np.unique(keys * (int(codes.max()) + 1) + codes, return_inverse=True)[1].astype(np.int64)
     return keys

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from contracts.ingestion import Rule, Violation
 from contracts.pipeline import Column, ColumnRole, ColumnType, DatasetContract
-from services.ingestion.casting import RetypedColumnError, cast_column
+from services.ingestion.casting import CastColumn, RetypedColumnError, cast_column
 from services.ingestion.domain import MAX_SCHEMA_CHANGES, MAX_VIOLATIONS
 from services.ingestion.identity import row_keys
 from services.ingestion.reading import RawRows
@@ -79,13 +79,13 @@ def validate(raw: RawRows, contract: DatasetContract, *, now: datetime) -> Verdi
     ignored = tuple(name for name in raw.table.column_names if name not in declared)
     changes = [f"added column {name} ({raw.table.schema.field(name).type})"[:300] for name in ignored]
     findings = _malformed_lines(raw)
-    columns: dict[str, pa.ChunkedArray] = {}
+    columns: dict[str, CastColumn] = {}
     for column in contract.columns:
         found, change = _judge_column(raw, column, columns)
         findings += found
         changes += [change] if change else []
-    rows = pa.table(columns) if columns else raw.table.select([])
-    findings += _judge_batch(rows, raw.table.num_rows, contract, now)
+    rows = pa.table({name: column.values for name, column in columns.items()})
+    findings += _judge_batch(columns, raw.table.num_rows, contract, now)
     return Verdict(rows, tuple(findings), tuple(sorted(changes, key=_breaking_first))[:MAX_SCHEMA_CHANGES], ignored)
 
 
@@ -100,9 +100,7 @@ def _malformed_lines(raw: RawRows) -> list[Finding]:
     return [Finding(Rule.READABLE, None, f"lines that are no rows: {first}", lines=raw.malformed_count)]
 
 
-def _judge_column(
-    raw: RawRows, column: Column, columns: dict[str, pa.ChunkedArray]
-) -> tuple[list[Finding], str | None]:
+def _judge_column(raw: RawRows, column: Column, columns: dict[str, CastColumn]) -> tuple[list[Finding], str | None]:
     """Convert one column into ``columns`` and hold it against its declaration; also say how its schema changed."""
     name = column.name
     if name not in raw.table.column_names:
@@ -113,7 +111,7 @@ def _judge_column(
         cast = cast_column(original, column.type, textual=raw.textual)
     except RetypedColumnError as error:
         return [Finding(Rule.TYPE, name, str(error))], f"retyped column {name}: {error}"
-    columns[name] = cast.values
+    columns[name] = cast
     findings, change = [], None
     failures = pc.sum(cast.failed).as_py() or 0
     if failures:
@@ -157,20 +155,18 @@ def _judge_values(column: Column, values: pa.ChunkedArray) -> list[Finding]:
     return findings
 
 
-def _judge_batch(rows: pa.Table, count: int, contract: DatasetContract, now: datetime) -> list[Finding]:
+def _judge_batch(columns: dict[str, CastColumn], count: int, contract: DatasetContract, now: datetime) -> list[Finding]:
     findings = []
     if count < contract.min_rows:
         findings.append(Finding(Rule.MIN_ROWS, None, f"expected at least {contract.min_rows} rows, found {count}"))
-    if contract.unique and count and set(contract.unique) <= set(rows.column_names):
-        repeated = _repeated(rows, contract.unique)
+    if contract.unique and count and set(contract.unique) <= set(columns):
+        repeated = _repeated([columns[name] for name in contract.unique])
         if repeated.any():
-            together = ", ".join(contract.unique)
-            findings.append(
-                Finding(Rule.UNIQUE, None, f"several rows share the same {together}"[:MAX_DETAIL], pa.array(repeated))
-            )
+            detail = f"several rows share the same {', '.join(contract.unique)}"
+            findings.append(Finding(Rule.UNIQUE, None, detail, pa.array(repeated)))
     time = contract.event_time.name
-    if contract.max_age is not None and time in rows.column_names:
-        oldest_allowed, newest = now - contract.max_age, pc.max(rows.column(time)).as_py()
+    if contract.max_age is not None and time in columns:
+        oldest_allowed, newest = now - contract.max_age, pc.max(columns[time].values).as_py()
         if newest is not None and newest < oldest_allowed:
             expected = f"expected rows of {oldest_allowed:%Y-%m-%d %H:%M} UTC or later"
             detail = f"{expected}, the newest is of {newest:%Y-%m-%d %H:%M} UTC"
@@ -178,10 +174,13 @@ def _judge_batch(rows: pa.Table, count: int, contract: DatasetContract, now: dat
     return findings
 
 
-def _repeated(rows: pa.Table, names: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Mark every row whose key another row has too."""
-    keys = row_keys(rows, names)
-    repeated: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.bincount(keys)[keys] > 1
+def _repeated(columns: list[CastColumn]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Mark every row whose key another row has too; a key that could not be read is nobody's."""
+    keys = row_keys(pa.table({str(place): column.values for place, column in enumerate(columns)}))
+    readable = ~np.logical_or.reduce([np.asarray(column.failed) for column in columns])
+    repeated: np.ndarray[tuple[int], np.dtype[np.bool_]] = readable & (
+        np.bincount(keys[readable], minlength=len(keys))[keys] > 1
+    )
     return repeated
 
 

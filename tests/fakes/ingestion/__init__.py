@@ -1,0 +1,1 @@
+"""Ingestion's ports in memory, and examples of what it handles."""
