@@ -1,0 +1,141 @@
+"""A running platform, as one object."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+from contracts.message import Event
+from contracts.streams import stream_of
+from everloop.client.bus import Bus, Heard, connect_bus
+from everloop.client.errors import BusyError, PlatformUnreachableError, RefusedError, TimedOutError
+from everloop.client.inference import Predictions, Row, read_answer, request_body
+from everloop.platform.state import Endpoints
+
+E = TypeVar("E", bound=Event)
+HTTP_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Bus and services of one platform. Made by ``connect``."""
+
+    endpoints: Endpoints
+    bus: Bus
+    http: httpx.AsyncClient
+
+    async def wait_for(
+        self,
+        event: type[E],
+        *,
+        pipeline: str = "*",
+        since: int,
+        within_s: float,
+        where: Callable[[E], bool] = lambda _event: True,
+    ) -> E:
+        """Wait until an event is said.
+
+        Args:
+            event: Its class.
+            pipeline: About which pipeline.
+            since: A place in the event stream, such as a receipt's ``mark``.
+            within_s: How long.
+            where: Which of them.
+
+        Raises:
+            TimedOutError: It was not said in time.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                async for heard in self.bus.follow(
+                    f"{event.subject}.{pipeline}", since=since, stream=stream_of(event).name
+                ):
+                    if isinstance(heard.message, event) and where(heard.message):
+                        return heard.message
+        except TimeoutError as error:
+            raise TimedOutError(f"no {event.__name__} within {within_s:g} s") from error
+        raise PlatformUnreachableError("the broker closed the stream")
+
+    async def story(self, correlation_id: str, *, since: int) -> AsyncIterator[Heard]:
+        """Hear every event that one message led to, in order, without end."""
+        async for heard in self.bus.follow(since=since):
+            if heard.envelope.correlationid == correlation_id:
+                yield heard
+
+    async def get(self, service: str, path: str, **query: str | int) -> Any:
+        """Ask a service's API.
+
+        Raises:
+            RefusedError: It answers that there is no such thing, or another 4xx.
+            PlatformUnreachableError: It does not answer, or with a 5xx.
+        """
+        return await ask(self.http, "GET", self.endpoints.of(service) + path, params=query)
+
+    async def post(self, service: str, path: str, **options: Any) -> Any:
+        """Send to a service's API; options are httpx's, such as ``json`` and ``files``. Raises as ``get`` does."""
+        return await ask(self.http, "POST", self.endpoints.of(service) + path, **options)
+
+    async def predict(self, model: str, rows: Sequence[Row], *, event_time: str | None = None) -> Predictions:
+        """Ask the model in production.
+
+        Args:
+            model: Its name.
+            rows: One mapping from input to value per row.
+            event_time: Column of the rows that says when each happened, ISO-8601 with a zone.
+
+        Raises:
+            RefusedError: Rows do not fit the model, or there is none of that name.
+            PlatformUnreachableError: Serving does not answer.
+        """
+        url = f"{self.endpoints.serve}/v2/models/{model}"
+        metadata = await ask(self.http, "GET", url)
+        body = request_body(rows, metadata, extra=(event_time,) if event_time else ())
+        return read_answer(await ask(self.http, "POST", f"{url}/infer", json=body))
+
+
+@asynccontextmanager
+async def connect(endpoints: Endpoints) -> AsyncIterator[Platform]:
+    """Connect to a platform for the length of a block.
+
+    Raises:
+        PlatformUnreachableError: Its broker does not answer.
+    """
+    async with connect_bus(endpoints.nats) as bus, httpx.AsyncClient(trust_env=False, timeout=HTTP_TIMEOUT_S) as http:
+        yield Platform(endpoints, bus, http)
+
+
+async def ask(http: httpx.AsyncClient, method: str, url: str, **options: Any) -> Any:
+    """Make one HTTP call and read its JSON, turning problems into the client's errors.
+
+    Raises:
+        RefusedError: The answer is a 4xx; the error says what the server said.
+        BusyError: 429 or 503.
+        PlatformUnreachableError: No answer, or another 5xx.
+    """
+    try:
+        response = await http.request(method, url, **options)
+    except httpx.HTTPError as error:
+        raise PlatformUnreachableError(f"{url} does not answer: {error or type(error).__name__}") from error
+    if response.status_code in {429, 503}:
+        raise BusyError(f"{_said(response)} (HTTP {response.status_code}); try again shortly")
+    if response.is_server_error:
+        raise PlatformUnreachableError(f"{url} failed: {_said(response)} (HTTP {response.status_code})")
+    if response.is_client_error:
+        raise RefusedError(_said(response))
+    return response.json() if response.content else None
+
+
+def _said(response: httpx.Response) -> str:
+    """Find the sentence in a problem+json, an inference error or a bare body."""
+    try:
+        problem = response.json()
+    except ValueError:
+        return response.text[:300] or response.reason_phrase
+    if not isinstance(problem, dict):
+        return str(problem)[:300]
+    title = str(problem.get("error") or problem.get("title") or response.reason_phrase)
+    detail = problem.get("detail")
+    return f"{title}: {detail}" if detail and detail != title else title
