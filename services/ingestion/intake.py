@@ -64,7 +64,7 @@ class Intake:
 
     async def step(self, work: Work) -> None:
         """Advance every pipeline whose oldest batch is due."""
-        async with work.transaction() as transaction:
+        async with work.transaction(write=False) as transaction:
             heads = await transaction.port(Batches).heads()
         now = self._clock()
         slots = asyncio.Semaphore(self._limits.concurrency)
@@ -128,12 +128,13 @@ class Intake:
     async def _ingest(self, work: Work, batch: Batch) -> None:
         """Make a version of the batch, unless the dataset has its bytes or they break the contract."""
         assert batch.raw is not None
-        async with work.transaction() as transaction:
+        async with work.transaction(write=False) as transaction:
             versions = await transaction.port(Versions).all(batch.pipeline)
-            holder = holder_of(batch.raw.digest, batch.mode, current_chain(versions))
-            if holder is not None:
+        holder = holder_of(batch.raw.digest, batch.mode, current_chain(versions))
+        if holder is not None:
+            async with work.transaction() as transaction:
                 await transaction.port(Batches).save(batch.duplicate_of(holder.version), was=BatchState.STORED)
-                return
+            return
         previous = versions[-1] if versions else None
         number = previous.version + 1 if previous else 1
         judgement = await self._judge(batch, batch.raw)
