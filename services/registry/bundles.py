@@ -1,0 +1,62 @@
+"""Bundles and reports, read from the artifact store."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import ValidationError
+
+from contracts.bundle import BundleFile
+from contracts.jobs import TrainingReport
+from contracts.model import Digest, Uri
+from contracts.training import TrainingRunSucceeded
+from everloop import storage
+from everloop.bundle.manifest import BundleError, read_file, verify
+from services.chassis.errors import RejectedError, TransientError
+from services.registry.domain import Evidence
+
+
+class StoredBundles:
+    """Bundles where their URIs say they are."""
+
+    async def examine(self, run: TrainingRunSucceeded) -> Evidence:
+        """Read what a run left, and verify every digest."""
+        return await asyncio.to_thread(_examine, run)
+
+    async def verify(self, uri: Uri, digest: Digest) -> None:
+        """Read a whole bundle again, and verify every digest."""
+        await asyncio.to_thread(_verify, uri, digest)
+
+
+def _examine(run: TrainingRunSucceeded) -> Evidence:
+    with _explained():
+        report = _read_report(run.report_uri, run.report_digest)
+        manifest = verify(run.bundle_uri, run.bundle_digest)
+        card = read_file(run.bundle_uri, manifest, BundleFile.CARD).decode(errors="replace")
+    return Evidence(manifest=manifest, report=report, card=card)
+
+
+def _verify(uri: Uri, digest: Digest) -> None:
+    with _explained():
+        verify(uri, digest)
+
+
+def _read_report(uri: Uri, digest: Digest) -> TrainingReport:
+    content = storage.read_bytes(uri)
+    if (found := storage.digest(content)) != digest:
+        raise RejectedError("report_digest_mismatch", uri=uri, expected=digest, found=found)
+    try:
+        return TrainingReport.model_validate_json(content)
+    except ValidationError as error:
+        raise RejectedError("report_invalid", uri=uri, detail=error) from error
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Tell a bundle that must not be used from a store that does not answer."""
+    try:
+        yield
+    except BundleError as error:
+        raise RejectedError(f"bundle_{error.slug}", detail=error.detail) from error
+    except storage.StorageError as error:
+        raise TransientError("store_unreadable", detail=error) from error

@@ -1,0 +1,234 @@
+"""What becomes of versions: registered and judged, approved, refused, rolled back to. Ports in, facts out."""
+
+from datetime import datetime
+
+from contracts.bundle import BundleFile
+from contracts.message import Message
+from contracts.registry import (
+    ApproveModelVersion,
+    ModelCommandRefused,
+    ModelVersionAwaitingApproval,
+    ModelVersionGatesEvaluated,
+    ModelVersionPromoted,
+    ModelVersionRegistered,
+    ModelVersionRejected,
+    PromotionKind,
+    RejectModelVersion,
+    RollBackModel,
+)
+from contracts.training import TrainingRunSucceeded
+from services.chassis.errors import RejectedError, TransientError
+from services.registry.domain import (
+    GATES,
+    Aliases,
+    Decision,
+    Evidence,
+    ModelVersion,
+    VersionState,
+    changes,
+    check_evidence,
+    replay,
+)
+from services.registry.gates import judge
+from services.registry.ports import AliasHistory, Models, Versions
+
+VERIFICATION = "verification"
+
+
+async def register_version(
+    run: TrainingRunSucceeded,
+    evidence: Evidence,
+    models: Models,
+    versions: Versions,
+    history: AliasHistory,
+    *,
+    at: datetime,
+) -> list[Message]:
+    """Make a run's bundle the next version, and let the gates judge it.
+
+    Raises:
+        RejectedError: Its lineage is incomplete or contradicts itself.
+        TransientError: Its pipeline is not known, not yet at least.
+    """
+    check_evidence(run, evidence)
+    model = await models.hold(run.pipeline)
+    if model is None:
+        raise TransientError("pipeline_unknown", pipeline=run.pipeline)
+    if await versions.of_run(run.run_id):
+        return []
+    aliases = replay(await history.of_model(run.pipeline))
+    promotion = model.definition.promotion
+    verdicts = judge(promotion.gates, evidence.report, champion=aliases.champion)
+    version = ModelVersion(
+        pipeline=run.pipeline,
+        number=await models.next_number(run.pipeline),
+        bundle_uri=run.bundle_uri,
+        bundle_digest=run.bundle_digest,
+        manifest=evidence.manifest,
+        report=evidence.report,
+        card=evidence.card,
+        verdicts=verdicts,
+        registered_at=at,
+        state=VersionState.AWAITING_APPROVAL,
+    ).judged(promotion.policy, at)
+    await versions.add(version)
+    return [*_introduce(version, aliases), *await _settle(version, aliases, history, at)]
+
+
+async def approve(
+    command: ApproveModelVersion, models: Models, versions: Versions, history: AliasHistory, *, at: datetime
+) -> list[Message]:
+    """Promote a version by a person's word.
+
+    Raises:
+        RejectedError: There is no such version, or it may not be approved.
+    """
+    version, aliases = await _found(command.pipeline, command.version, models, versions, history)
+    decision = Decision(command.approved_by, command.reason, at)
+    approved = version.approved(decision, champion=aliases.champion)
+    await versions.put(approved)
+    return [await _promote(approved, aliases, history, decision, PromotionKind.APPROVAL)]
+
+
+async def reject(
+    command: RejectModelVersion, models: Models, versions: Versions, history: AliasHistory, *, at: datetime
+) -> list[Message]:
+    """Refuse a version by a person's word.
+
+    Raises:
+        RejectedError: There is no such version, or it does not await approval.
+    """
+    version, aliases = await _found(command.pipeline, command.version, models, versions, history)
+    decision = Decision(command.rejected_by, command.reason, at)
+    await versions.put(version.rejected(decision))
+    await history.extend(command.pipeline, changes(aliases, aliases.dismiss(version.number), decision))
+    return [_refusal(version, decision)]
+
+
+async def choose_rollback(
+    command: RollBackModel, models: Models, versions: Versions, history: AliasHistory, *, at: datetime
+) -> ModelVersion:
+    """Find the version a rollback leads to.
+
+    Raises:
+        RejectedError: There is none, or it is champion already, or never was.
+    """
+    target = command.to_version or replay(await history.of_model(command.pipeline)).previous
+    if target is None:
+        raise RejectedError("no_previous_champion", pipeline=command.pipeline)
+    version, aliases = await _found(command.pipeline, target, models, versions, history)
+    decision = Decision(command.requested_by, command.reason, at)
+    return version.rolled_back_to(decision, champion=aliases.champion)
+
+
+async def roll_back(
+    command: RollBackModel, models: Models, versions: Versions, history: AliasHistory, *, at: datetime
+) -> list[Message]:
+    """Make an earlier champion champion again; its bundle has just been verified.
+
+    Raises:
+        RejectedError: It is champion by now.
+    """
+    version = await choose_rollback(command, models, versions, history, at=at)
+    aliases = replay(await history.of_model(command.pipeline))
+    await versions.put(version)
+    decision = Decision(command.requested_by, command.reason, at)
+    return [await _promote(version, aliases, history, decision, PromotionKind.ROLLBACK)]
+
+
+def refuse_run(run: TrainingRunSucceeded, error: RejectedError) -> ModelVersionRejected:
+    """Say that a run's bundle never became a version, and why."""
+    return ModelVersionRejected(
+        pipeline=run.pipeline, run_id=run.run_id, rejected_by=VERIFICATION, reason=str(error)[:2000]
+    )
+
+
+def refuse_command(
+    command: ApproveModelVersion | RejectModelVersion | RollBackModel, command_id: str, error: RejectedError
+) -> ModelCommandRefused:
+    """Say that a command changed nothing, and why."""
+    match command:
+        case ApproveModelVersion(approved_by=person):
+            number: int | None = command.version
+        case RejectModelVersion(rejected_by=person):
+            number = command.version
+        case RollBackModel(requested_by=person):
+            number = command.to_version
+    return ModelCommandRefused(
+        pipeline=command.pipeline,
+        command=command.subject,
+        command_id=command_id,
+        requested_by=person,
+        version=number,
+        rule=error.slug,
+        detail=str(error)[:1000],
+    )
+
+
+async def _found(
+    pipeline: str, number: int, models: Models, versions: Versions, history: AliasHistory
+) -> tuple[ModelVersion, Aliases]:
+    await models.hold(pipeline)
+    version = await versions.get(pipeline, number)
+    if version is None:
+        raise RejectedError("version_not_found", pipeline=pipeline, version=number)
+    return version, replay(await history.of_model(pipeline))
+
+
+def _introduce(version: ModelVersion, aliases: Aliases) -> list[Message]:
+    return [
+        ModelVersionRegistered(
+            pipeline=version.pipeline,
+            version=version.number,
+            run_id=version.run_id,
+            bundle_uri=version.bundle_uri,
+            bundle_digest=version.bundle_digest,
+            model_digest=version.manifest.entry(BundleFile.MODEL).digest,
+            lineage=version.lineage,
+        ),
+        ModelVersionGatesEvaluated(
+            pipeline=version.pipeline,
+            version=version.number,
+            passed=all(verdict.passed for verdict in version.verdicts),
+            champion_version=aliases.champion,
+            verdicts=version.verdicts,
+        ),
+    ]
+
+
+async def _settle(version: ModelVersion, aliases: Aliases, history: AliasHistory, at: datetime) -> list[Message]:
+    """Say what the gates and the policy made of a new version."""
+    if version.decision is None:
+        waiting = Decision(GATES, "passed every gate; the policy asks a person", at)
+        await history.extend(version.pipeline, changes(aliases, aliases.challenge(version.number), waiting))
+        return [ModelVersionAwaitingApproval(pipeline=version.pipeline, version=version.number)]
+    if version.state is VersionState.REJECTED:
+        return [_refusal(version, version.decision)]
+    return [await _promote(version, aliases, history, version.decision, PromotionKind.GATES)]
+
+
+async def _promote(
+    version: ModelVersion, aliases: Aliases, history: AliasHistory, decision: Decision, kind: PromotionKind
+) -> Message:
+    await history.extend(version.pipeline, changes(aliases, aliases.promote(version.number), decision))
+    return ModelVersionPromoted(
+        pipeline=version.pipeline,
+        version=version.number,
+        previous_version=aliases.champion,
+        kind=kind,
+        promoted_by=decision.by,
+        reason=decision.reason,
+        run_id=version.run_id,
+        bundle_uri=version.bundle_uri,
+        bundle_digest=version.bundle_digest,
+    )
+
+
+def _refusal(version: ModelVersion, decision: Decision) -> Message:
+    return ModelVersionRejected(
+        pipeline=version.pipeline,
+        version=version.number,
+        run_id=version.run_id,
+        rejected_by=decision.by,
+        reason=decision.reason[:2000],
+    )

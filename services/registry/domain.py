@@ -1,0 +1,229 @@
+"""Model versions, the gates they pass and the aliases they carry. No I/O."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from contracts.bundle import BundleFile, Lineage, Manifest
+from contracts.jobs import TrainingReport
+from contracts.message import Message
+from contracts.pipeline import ChampionGate, PipelineDefinition, Policy
+from contracts.registry import GateVerdict
+from contracts.training import TrainingRunSucceeded
+from services.chassis.errors import RejectedError
+from services.chassis.subscriptions import Cause
+
+GATES = "gates"
+AUTOMATIC = "policy:auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A pipeline whose versions are kept here."""
+
+    pipeline: str
+    definition: PipelineDefinition
+    registered_at: datetime
+    last_number: int = 0
+
+
+class VersionState(StrEnum):
+    """Where a version stands. A promoted one was champion at least once; the aliases say who is now."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decided, why and when."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One registered bundle and what became of it."""
+
+    pipeline: str
+    number: int
+    bundle_uri: str
+    bundle_digest: str
+    manifest: Manifest
+    report: TrainingReport
+    card: str
+    verdicts: tuple[GateVerdict, ...]
+    registered_at: datetime
+    state: VersionState
+    decision: Decision | None = None
+
+    @property
+    def lineage(self) -> Lineage:
+        """Everything that made this version."""
+        return self.manifest.lineage
+
+    @property
+    def run_id(self) -> UUID:
+        """The run whose output this version is."""
+        return self.lineage.run_id
+
+    def judged(self, policy: Policy, at: datetime) -> "ModelVersion":
+        """Be what the verdicts and the policy make of a new version: refused, champion, or waiting."""
+        if missed := [verdict.explanation for verdict in self.verdicts if not verdict.passed]:
+            return replace(self, state=VersionState.REJECTED, decision=Decision(GATES, "; ".join(missed), at))
+        if policy is not Policy.AUTO:
+            return replace(self, state=VersionState.AWAITING_APPROVAL)
+        reason = "passed every gate: " + "; ".join(verdict.explanation for verdict in self.verdicts)
+        return replace(self, state=VersionState.PROMOTED, decision=Decision(AUTOMATIC, reason, at))
+
+    def approved(self, decision: Decision, *, champion: int | None) -> "ModelVersion":
+        """Become champion by a person's word.
+
+        Args:
+            decision: The person's.
+            champion: Number of the present champion.
+
+        Raises:
+            RejectedError: It does not await approval, or its gates held it against another champion.
+        """
+        self._must_await()
+        if self._compared() and self.report.champion_version != champion:
+            raise RejectedError("champion_changed", compared_with=self.report.champion_version, champion=champion)
+        return replace(self, state=VersionState.PROMOTED, decision=decision)
+
+    def rejected(self, decision: Decision) -> "ModelVersion":
+        """Be refused by a person.
+
+        Raises:
+            RejectedError: It does not await approval.
+        """
+        self._must_await()
+        return replace(self, state=VersionState.REJECTED, decision=decision)
+
+    def rolled_back_to(self, decision: Decision, *, champion: int | None) -> "ModelVersion":
+        """Become champion again.
+
+        Raises:
+            RejectedError: It is champion, or never was.
+        """
+        if self.number == champion:
+            raise RejectedError("already_champion", version=self.number)
+        if self.state is not VersionState.PROMOTED:
+            raise RejectedError("never_champion", version=self.number, state=self.state.value)
+        return replace(self, decision=decision)
+
+    def _must_await(self) -> None:
+        if self.state is not VersionState.AWAITING_APPROVAL:
+            raise RejectedError("not_awaiting_approval", version=self.number, state=self.state.value)
+
+    def _compared(self) -> bool:
+        return any(isinstance(verdict.gate, ChampionGate) for verdict in self.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the store holds for a run, every digest verified."""
+
+    manifest: Manifest
+    report: TrainingReport
+    card: str
+
+
+def check_evidence(run: TrainingRunSucceeded, evidence: Evidence) -> None:
+    """Make sure that what a run said, its report and its bundle tell one complete story.
+
+    Raises:
+        RejectedError: They disagree or a file is missing; all faults are named.
+    """
+    manifest, report, lineage = evidence.manifest, evidence.report, evidence.manifest.lineage
+    digests = {file.path: file.digest for file in manifest.files}
+    faults = [f"the bundle has no {file.value}" for file in BundleFile if file.value not in digests]
+    for what, said, found in (
+        ("run of the report", run.run_id, report.run_id),
+        ("run of the bundle", run.run_id, lineage.run_id),
+        ("pipeline of the report", run.pipeline, report.pipeline),
+        ("pipeline of the bundle", run.pipeline, manifest.pipeline),
+        ("bundle of the report", run.bundle_digest, report.bundle_digest),
+        ("dataset version", run.dataset_version, lineage.dataset.version),
+        ("model file", report.model_digest, digests.get(BundleFile.MODEL)),
+        ("environment", lineage.environment_digest, digests.get(BundleFile.ENVIRONMENT)),
+    ):
+        if said != found:
+            faults.append(f"{what}: {said} was said, {found} was found")
+    if faults:
+        raise RejectedError("lineage_incomplete", faults="; ".join(faults))
+
+
+class Alias(StrEnum):
+    """Names that point at one version of a model, or at none."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+    PREVIOUS = "previous"
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """Where the aliases of one model point."""
+
+    champion: int | None = None
+    challenger: int | None = None
+    previous: int | None = None
+
+    def promote(self, number: int) -> "Aliases":
+        """Make a version champion and its forerunner the previous one."""
+        challenger = None if self.challenger == number else self.challenger
+        return Aliases(champion=number, challenger=challenger, previous=self.champion)
+
+    def challenge(self, number: int) -> "Aliases":
+        """Make a version the one that waits for a person; the newest does."""
+        return replace(self, challenger=number)
+
+    def dismiss(self, number: int) -> "Aliases":
+        """Let a refused version challenge no more."""
+        return replace(self, challenger=None) if self.challenger == number else self
+
+
+@dataclass(frozen=True, slots=True)
+class AliasChange:
+    """One alias was pointed at a version, or at none. The history of a model is these, in order."""
+
+    alias: Alias
+    number: int | None
+    decision: Decision
+
+
+def changes(before: Aliases, after: Aliases, decision: Decision) -> tuple[AliasChange, ...]:
+    """List what has to change for the aliases to move."""
+    return tuple(
+        AliasChange(alias, getattr(after, alias), decision)
+        for alias in Alias
+        if getattr(before, alias) != getattr(after, alias)
+    )
+
+
+def replay(history: Iterable[AliasChange]) -> Aliases:
+    """Read from the history where the aliases point."""
+    aliases = Aliases()
+    for change in history:
+        aliases = replace(aliases, **{change.alias.value: change.number})
+    return aliases
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A message whose bundle has to be read before it can be decided.
+
+    ``key`` is the same for every message that wants the same decision.
+    """
+
+    key: str
+    message: Message
+    cause: Cause
+    due_at: datetime
+    attempts: int = 0

@@ -1,0 +1,69 @@
+"""What the registry does about each message it hears."""
+
+from contracts.message import Message
+from contracts.registry import ApproveModelVersion, RejectModelVersion, RollBackModel
+from contracts.training import PipelineRegistered, TrainingRunSucceeded
+from services.chassis.errors import RejectedError
+from services.chassis.subscriptions import Cause, Subscription
+from services.registry import decisions
+from services.registry.domain import Inspection, Model
+from services.registry.ports import AliasHistory, Inspections, Models, Versions
+
+
+async def on_pipeline_registered(event: PipelineRegistered, models: Models, cause: Cause) -> list[Message]:
+    """Keep the gates and the policy that are in force from now on."""
+    await models.put(Model(event.pipeline, event.definition, registered_at=cause.said_at))
+    return []
+
+
+async def on_run_succeeded(event: TrainingRunSucceeded, inspections: Inspections, cause: Cause) -> list[Message]:
+    """Have the run's bundle read; a run is inspected once, however often it is said to have succeeded."""
+    await inspections.add(Inspection(f"run:{event.run_id}", event, cause, due_at=cause.received_at))
+    return []
+
+
+async def approve_version(
+    command: ApproveModelVersion, models: Models, versions: Versions, history: AliasHistory, cause: Cause
+) -> list[Message]:
+    """Promote a version that waits for a person."""
+    try:
+        return await decisions.approve(command, models, versions, history, at=cause.received_at)
+    except RejectedError as error:
+        return [decisions.refuse_command(command, cause.message_id, error)]
+
+
+async def reject_version(
+    command: RejectModelVersion, models: Models, versions: Versions, history: AliasHistory, cause: Cause
+) -> list[Message]:
+    """Refuse a version that waits for a person."""
+    try:
+        return await decisions.reject(command, models, versions, history, at=cause.received_at)
+    except RejectedError as error:
+        return [decisions.refuse_command(command, cause.message_id, error)]
+
+
+async def roll_back_model(
+    command: RollBackModel,
+    models: Models,
+    versions: Versions,
+    history: AliasHistory,
+    inspections: Inspections,
+    cause: Cause,
+) -> list[Message]:
+    """Choose the version to go back to, and have its bundle read before it is champion again."""
+    try:
+        version = await decisions.choose_rollback(command, models, versions, history, at=cause.received_at)
+    except RejectedError as error:
+        return [decisions.refuse_command(command, cause.message_id, error)]
+    chosen = command.model_copy(update={"to_version": version.number})
+    await inspections.add(Inspection(f"rollback:{cause.message_id}", chosen, cause, due_at=cause.received_at))
+    return []
+
+
+SUBSCRIPTIONS = (
+    Subscription(PipelineRegistered, on_pipeline_registered),
+    Subscription(TrainingRunSucceeded, on_run_succeeded),
+    Subscription(ApproveModelVersion, approve_version),
+    Subscription(RejectModelVersion, reject_version),
+    Subscription(RollBackModel, roll_back_model),
+)

@@ -1,0 +1,97 @@
+"""Reading bundles outside of any transaction, then deciding inside one.
+
+A bundle may lie far away and be large, so reading it is no handler's work. Every step may be repeated: what
+was decided is closed in the same transaction, and a crash before that leaves the inspection due.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from contracts.message import Message, utc_now
+from contracts.registry import RollBackModel
+from contracts.training import TrainingRunSucceeded
+from services.chassis.errors import MalformedError, RejectedError, TransientError
+from services.chassis.logs import Log
+from services.chassis.work import Transaction, Work
+from services.registry import decisions
+from services.registry.domain import Evidence, Inspection
+from services.registry.ports import AliasHistory, Bundles, Inspections, Models, Versions
+
+log = Log(__name__)
+
+BATCH = 10
+LONGEST_PAUSE_S = 60
+
+
+@dataclass(frozen=True)
+class Inspector:
+    """Works off the inspections that are due.
+
+    ``max_attempts`` bounds how often a store that does not answer is asked for one bundle.
+    """
+
+    bundles: Bundles
+    max_attempts: int
+    clock: Callable[[], datetime] = utc_now
+
+    async def step(self, work: Work) -> None:
+        """Inspect what is due, one bundle after the other."""
+        async with work.transaction(write=False) as tx:
+            due = await tx.port(Inspections).due(self.clock(), limit=BATCH)
+        for inspection in due:
+            await self._inspect(inspection, work)
+
+    async def _inspect(self, inspection: Inspection, work: Work) -> None:
+        try:
+            found = await self._read(inspection, work)
+            async with work.transaction() as tx:
+                await self._decide(inspection, found, tx)
+        except RejectedError as error:
+            await self._refuse(inspection, error, work)
+        except TransientError as error:
+            if inspection.attempts + 1 >= self.max_attempts:
+                await self._refuse(inspection, RejectedError("inspection_gave_up", last=str(error)), work)
+                return
+            pause = timedelta(seconds=min(2**inspection.attempts, LONGEST_PAUSE_S))
+            log.info("inspection postponed", key=inspection.key, error=str(error))
+            async with work.transaction() as tx:
+                await tx.port(Inspections).postpone(inspection.key, self.clock() + pause)
+
+    async def _read(self, inspection: Inspection, work: Work) -> Evidence | None:
+        match inspection.message:
+            case TrainingRunSucceeded() as run:
+                return await self.bundles.examine(run)
+            case RollBackModel(pipeline=pipeline, to_version=int(number)):
+                async with work.transaction(write=False) as tx:
+                    version = await tx.port(Versions).get(pipeline, number)
+                if version is None:
+                    raise RejectedError("version_not_found", pipeline=pipeline, version=number)
+                await self.bundles.verify(version.bundle_uri, version.bundle_digest)
+                return None
+            case other:
+                raise MalformedError("not_inspectable", type=other.subject)
+
+    async def _decide(self, inspection: Inspection, found: Evidence | None, tx: Transaction) -> None:
+        if not await tx.port(Inspections).close(inspection.key, "decided"):
+            return
+        models, versions, history = tx.port(Models), tx.port(Versions), tx.port(AliasHistory)
+        facts: list[Message] = []
+        match inspection.message:
+            case TrainingRunSucceeded() as run if found:
+                facts = await decisions.register_version(run, found, models, versions, history, at=self.clock())
+            case RollBackModel() as command:
+                facts = await decisions.roll_back(command, models, versions, history, at=self.clock())
+        for fact in facts:
+            tx.say(fact, cause=inspection.cause)
+
+    async def _refuse(self, inspection: Inspection, error: RejectedError, work: Work) -> None:
+        async with work.transaction() as tx:
+            if not await tx.port(Inspections).close(inspection.key, str(error)):
+                return
+            match inspection.message:
+                case TrainingRunSucceeded() as run:
+                    tx.say(decisions.refuse_run(run, error), cause=inspection.cause)
+                case RollBackModel() as command:
+                    refusal = decisions.refuse_command(command, inspection.cause.message_id, error)
+                    tx.say(refusal, cause=inspection.cause)

@@ -1,0 +1,36 @@
+"""The registry's composition root."""
+
+from services.chassis.service import Service
+from services.chassis.work import Reconciler
+from services.registry import api, handlers
+from services.registry.bundles import StoredBundles
+from services.registry.inspection import Inspector
+from services.registry.ports import AliasHistory, Inspections, Models, Versions
+from services.registry.rows import Row
+from services.registry.settings import RegistrySettings
+from services.registry.store import SqlAliasHistory, SqlInspections, SqlModels, SqlVersions
+
+PORTS = {Models: SqlModels, Versions: SqlVersions, AliasHistory: SqlAliasHistory, Inspections: SqlInspections}
+
+
+def build(settings: RegistrySettings) -> Service:
+    """Put the registry together."""
+    inspector = Inspector(StoredBundles(), max_attempts=settings.inspection_attempts)
+    return Service(
+        "registry",
+        settings,
+        handlers.SUBSCRIPTIONS,
+        PORTS,
+        router=api.router,
+        reconcilers=(Reconciler(inspector.step),),
+        rows=Row,
+    )
+
+
+def main() -> None:
+    """Run the registry until it is told to stop."""
+    build(RegistrySettings()).run()
+
+
+if __name__ == "__main__":
+    main()
