@@ -61,6 +61,7 @@ class PlatformState(Value):
     token: str
     version: str
     home: str
+    store_uri: str
     started_at: datetime
     ready_at: datetime | None = None
     endpoints: Endpoints

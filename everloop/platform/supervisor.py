@@ -26,9 +26,10 @@ class Supervisor:
     state: PlatformState
     on_change: Listener
     _processes: dict[str, SupervisedProcess] = field(default_factory=dict)
+    _announced: bool = False
     _signals: int = 0
 
-    async def run(self, table: Iterable[ProcessSpec], *, when_ready: Callable[[], object]) -> None:
+    async def run(self, table: Iterable[ProcessSpec], *, when_ready: Callable[[PlatformState], object]) -> None:
         """Start everything, call ``when_ready`` once all answer, and stay until SIGTERM, SIGINT or SIGHUP.
 
         The first signal stops in order; a second one kills.
@@ -55,12 +56,13 @@ class Supervisor:
             await self._processes[earlier].ready.wait()
         await process.run()
 
-    async def _announce(self, when_ready: Callable[[], object]) -> None:
+    async def _announce(self, when_ready: Callable[[PlatformState], object]) -> None:
         for process in self._processes.values():
             await process.ready.wait()
         self.state = self.state.model_copy(update={"ready_at": utc_now()})
+        await asyncio.to_thread(when_ready, self.state)
+        self._announced = True
         self._save()
-        await asyncio.to_thread(when_ready)
 
     async def _stop(self) -> None:
         """Stop what uses the broker before the broker, so that last words are heard."""
@@ -89,7 +91,8 @@ class Supervisor:
             for process in self._processes.values()
         )
         self.state = self.state.model_copy(update={"processes": lines})
-        write_state(self.home, self.state)
+        # The file tells of readiness only once everything that belongs to it is done.
+        write_state(self.home, self.state if self._announced else self.state.model_copy(update={"ready_at": None}))
 
     @contextmanager
     def _signals_to(self, asked: asyncio.Event) -> Iterator[None]:

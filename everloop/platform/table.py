@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from everloop.platform.config import otlp_endpoint, store_uri
 from everloop.platform.descendants import TOKEN_VARIABLE
 from everloop.platform.home import Home
 from everloop.platform.nats import nats_binary, write_nats_config
@@ -100,9 +101,9 @@ class Table:
         return os.environ | {
             TOKEN_VARIABLE: self.token,
             "EVERLOOP_HOME": str(self.home.root),
-            "EVERLOOP_STORE_URI": os.environ.get("EVERLOOP_STORE_URI") or str(self.home.store),
+            "EVERLOOP_STORE_URI": store_uri(self.home),
             "EVERLOOP_NATS_URL": self.endpoints.nats,
-            "EVERLOOP_OTLP_ENDPOINT": os.environ.get("EVERLOOP_OTLP_ENDPOINT") or self.endpoints.otlp,
+            "EVERLOOP_OTLP_ENDPOINT": otlp_endpoint(self.home, self.endpoints.otlp),
             "PYTHONUNBUFFERED": "1",
         }
 

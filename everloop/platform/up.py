@@ -3,16 +3,20 @@
 import asyncio
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
+from typing import Self
 
 import httpx
 
 from contracts.message import utc_now
+from everloop.platform.config import PlatformConfig, store_uri
 from everloop.platform.descendants import sweep
 from everloop.platform.home import Home, HomeTakenError, is_locked, locked
 from everloop.platform.ports import choose_ports
+from everloop.platform.registration import Registration, pipeline_folders, register_apart, shipped_pipelines
 from everloop.platform.state import PlatformState, endpoints, read_state, write_state
 from everloop.platform.supervisor import Listener, Supervisor
 from everloop.platform.table import RaySize, Table
@@ -25,6 +29,32 @@ class UpOptions:
     ports: Mapping[str, int] = field(default_factory=dict)
     port_base: int | None = None
     ray: RaySize = field(default_factory=RaySize)
+    pipelines: tuple[Path, ...] = ()
+
+    @classmethod
+    def merge(
+        cls,
+        config: PlatformConfig,
+        *,
+        ports: Mapping[str, int],
+        port_base: int | None,
+        ray_cpus: int | None,
+        pipelines: Sequence[Path],
+    ) -> Self:
+        """Take what was said on the command line, else what the file says."""
+        return cls(
+            ports={**config.ports, **ports},
+            port_base=port_base or config.port_base,
+            ray=RaySize(ray_cpus or config.ray_cpus, config.object_store_mib),
+            pipelines=(*config.pipelines, *(path.resolve() for path in pipelines)),
+        )
+
+    def arguments(self) -> list[str]:
+        """Write the options as the command line that gives them again."""
+        words = [word for name, port in self.ports.items() for word in ("--port", f"{name}={port}")]
+        words += ["--port-base", str(self.port_base)] if self.port_base else []
+        words += ["--ray-cpus", str(self.ray.cpus)]
+        return words + [word for folder in self.pipelines for word in ("--pipelines", str(folder))]
 
 
 def run_platform(
@@ -53,6 +83,7 @@ def run_platform(
             token=str(uuid.uuid4()),
             version=version("everloop"),
             home=str(home.root),
+            store_uri=store_uri(home),
             started_at=utc_now(),
             endpoints=endpoints(ports),
         )
@@ -71,7 +102,33 @@ async def _supervise(
     async with httpx.AsyncClient(trust_env=False) as client:
         table = Table(home, ports, state.endpoints, state.token, ray, client)
         supervisor = Supervisor(home, state, on_change)
-        await supervisor.run(table, when_ready=lambda: when_ready(supervisor.state))
+        await supervisor.run(table, when_ready=when_ready)
+
+
+def register_pipelines(state: PlatformState, folders: Sequence[Path]) -> list[Registration]:
+    """Register the pipelines in the folders a person named, and shipped ones that are not known yet.
+
+    A shipped pipeline that is known may have been changed by a person; starting again leaves it as it is.
+    What goes wrong is told in the answer: the platform runs on without it.
+    """
+    try:
+        known = known_pipelines(state)
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return [Registration("training", error=f"the training service does not tell its pipelines: {error}")]
+    shipped = [path for path in pipeline_folders([shipped_pipelines()]) if path.name not in known]
+    wanted = [*shipped, *pipeline_folders(folders)]
+    if not wanted:
+        return []
+    try:
+        return register_apart(wanted, nats_url=state.endpoints.nats, store=state.store_uri)
+    except RuntimeError as error:
+        return [Registration("pipelines", error=str(error))]
+
+
+def known_pipelines(state: PlatformState) -> set[str]:
+    """Ask the training service which pipelines it knows."""
+    answer = httpx.get(f"{state.endpoints.of('training')}/v1/pipelines", timeout=10, trust_env=False)
+    return {pipeline["name"] for pipeline in answer.raise_for_status().json()}
 
 
 def running(home: Home) -> PlatformState | None:

@@ -1,0 +1,1 @@
+"""What people type. One module per group of commands; nothing heavy is imported before a command runs."""

@@ -1,0 +1,95 @@
+"""How commands show things: tables and sentences for people, JSON for programs."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHORT_DIGEST = 12
+
+
+@cache
+def console(*, stderr: bool = False) -> "Console":
+    """Make the console, once; rich is loaded only where something is drawn."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def show_json(value: object) -> None:
+    """Print one JSON document."""
+    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def show_json_line(value: object) -> None:
+    """Print one JSON document on one line, for streams of them."""
+    typer.echo(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Print a sentence for people."""
+    console().print(text)
+
+
+def progress(text: str) -> None:
+    """Print what is going on, beside the result."""
+    console(stderr=True).print(text)
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, empty: str = "Nothing yet."
+) -> None:
+    """Print rows, or a sentence where there are none."""
+    rows = list(rows)
+    if not rows:
+        say(f"[dim]{empty}[/dim]")
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    drawn = Table(*columns, box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for row in rows:
+        drawn.add_row(*("–" if cell is None or cell == "" else str(cell) for cell in row))
+    console().print(drawn)
+
+
+def pairs(values: Mapping[str, object]) -> None:
+    """Print names and values, one pair per line."""
+    from rich.table import Table
+
+    drawn = Table.grid(padding=(0, 2))
+    drawn.add_column(style="dim")
+    drawn.add_column()
+    for name, value in values.items():
+        if value is not None:
+            drawn.add_row(name, str(value))
+    console().print(drawn)
+
+
+def short(digest: str | None) -> str | None:
+    """Shorten a digest for a table; people compare beginnings."""
+    return digest and digest.removeprefix("sha256:")[:SHORT_DIGEST]
+
+
+def when(time: str | datetime | None) -> str | None:
+    """Write a time in the reader's zone, to the second."""
+    if time is None:
+        return None
+    moment = datetime.fromisoformat(time) if isinstance(time, str) else time
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def number(value: Any) -> str | None:
+    """Write a number in at most five digits."""
+    return None if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def metrics(values: Mapping[str, float]) -> str:
+    """Write metrics in a line."""
+    return "  ".join(f"{name} {number(value)}" for name, value in values.items())

@@ -1,0 +1,104 @@
+"""Start a supervisor beside this process and stop it: for `up --detach`, `down`, the demo and tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from everloop.platform.descendants import sweep
+from everloop.platform.home import Home, is_locked
+from everloop.platform.process import die_with_parent
+from everloop.platform.state import PlatformState, read_state
+from everloop.platform.up import running
+
+POLL_S = 0.1
+STOP_LIMIT_S = 40.0
+START_LIMIT_S = 180.0
+
+Watcher = Callable[[PlatformState], object]
+
+
+class LaunchError(RuntimeError):
+    """The platform did not start, or did not stop."""
+
+
+def launch(
+    home: Home,
+    arguments: Sequence[str] = (),
+    *,
+    attached: bool = False,
+    within_s: float = START_LIMIT_S,
+    watch: Watcher = lambda _state: None,
+) -> PlatformState:
+    """Run ``everloop up`` as a process of its own and wait until everything answers.
+
+    Args:
+        home: Its directory.
+        arguments: Further options of ``everloop up``.
+        attached: Let it die with this process.
+        within_s: Longest wait; a platform that takes longer is stopped.
+        watch: Called now and then with how far it is.
+
+    Raises:
+        LaunchError: It ended, or did not get ready in time.
+    """
+    home.make()
+    log = home.log_of("supervisor")
+    with log.open("wb") as file:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "everloop.cli", "up", "--home", str(home.root), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            preexec_fn=die_with_parent() if attached else None,
+        )
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        state = read_state(home)
+        if state and state.pid == process.pid:
+            watch(state)
+            if state.ready_at:
+                return state
+        if process.poll() is not None:
+            said = log.read_text(errors="replace").strip().splitlines()
+            raise LaunchError(said[-1] if said else f"it ended with exit code {process.returncode}; see {home.logs}")
+        time.sleep(POLL_S)
+    stop(home)
+    raise LaunchError(f"it was not ready within {within_s:g} s and was stopped; see {home.logs}")
+
+
+def stop(home: Home, *, force: bool = False, within_s: float = STOP_LIMIT_S) -> bool:
+    """Stop the platform that runs on a directory, with everything it started.
+
+    Returns:
+        False if none ran.
+
+    Raises:
+        LaunchError: It did not stop in time.
+    """
+    state = running(home)
+    if state is None:
+        return False
+    os.kill(state.pid, signal.SIGKILL if force else signal.SIGTERM)
+    deadline = time.monotonic() + within_s
+    while is_locked(home):
+        if time.monotonic() > deadline:
+            raise LaunchError(f"pid {state.pid} did not stop in {within_s:g} s; try `everloop down --force`")
+        time.sleep(POLL_S)
+    sweep(state.token)
+    return True
+
+
+@contextmanager
+def launched(
+    home: Home, arguments: Sequence[str] = (), *, watch: Watcher = lambda _state: None
+) -> Iterator[PlatformState]:
+    """Have a platform for the length of a block; it dies with this process however that dies."""
+    try:
+        yield launch(home, arguments, attached=True, watch=watch)
+    finally:
+        stop(home)
