@@ -1,0 +1,363 @@
+"""The bus: NATS JetStream behind a small port. The only module that imports nats.
+
+It knows the sharp edges of the client so that nobody else has to: reconnecting never gives up, errors that
+reach no caller are logged, `tls://` never falls back to plaintext, an old server is refused, a pull that a
+reconnect would orphan is asked again, and every failure comes out as an error of `chassis.errors`.
+"""
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error, MaxPayloadError, NoRespondersError
+from nats.js.errors import APIError, NoStreamResponseError
+
+from services.chassis.errors import EverloopError, MalformedError, TransientError
+from services.chassis.logs import Log
+from services.chassis.waiting import unless
+
+OLDEST_SERVER = (2, 12)
+ANSWER_TIMEOUT_S = 5.0
+LONGEST_FETCH_S = 5.0
+MESSAGE_ID = "Nats-Msg-Id"
+STREAM_FULL_CODES = frozenset({10047, 10077})
+NOT_FOUND_CODES = frozenset({10014, 10037, 10059})
+
+log = Log(__name__)
+
+
+class BusUnavailableError(TransientError):
+    """The broker did not answer. What was published may be stored or not: publish again under the same id."""
+
+
+class StreamFullError(TransientError):
+    """The stream refuses new messages until old ones are handled."""
+
+
+class ConsumerGoneError(TransientError):
+    """The consumer that was pulled from is not there."""
+
+
+class BusRefusalError(EverloopError):
+    """The broker understood and said no."""
+
+
+class NotOnBusError(BusRefusalError):
+    """The stream, consumer or message asked for does not exist."""
+
+
+class OldServerError(BusRefusalError):
+    """The broker silently ignores settings that the delivery promise stands on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The broker's word that a message is stored."""
+
+    stream: str
+    sequence: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as a stream keeps it."""
+
+    subject: str
+    sequence: int
+    headers: Mapping[str, str]
+    body: bytes
+    stored_at: datetime
+
+
+class Delivery:
+    """A message handed to a consumer, until it is settled by exactly one of ack, nak and term."""
+
+    def __init__(self, message: Msg) -> None:
+        self._message = message
+        origin = message.metadata
+        self.subject: str = message.subject
+        self.body: bytes = message.data
+        self.headers = {name: unquote(str(value)) for name, value in (message.headers or {}).items()}
+        self.stream: str = origin.stream
+        self.consumer: str = origin.consumer
+        self.sequence: int = origin.sequence.stream
+        self.deliveries: int = origin.num_delivered
+        self.stored_at: datetime = origin.timestamp
+
+    @property
+    def fallback_id(self) -> str:
+        """Name the message by its place in the stream; the same at every delivery."""
+        return f"{self.stream}:{self.sequence}"
+
+    async def ack(self) -> None:
+        """Say that it is done."""
+        await self._settle(b"+ACK")
+
+    async def nak(self, delay_s: float) -> None:
+        """Ask for it again after a while."""
+        await self._settle(b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode())
+
+    async def term(self, reason: str) -> None:
+        """Never ask for it again. The client's own `term` cannot carry the reason, which lands in the advisory."""
+        await self._settle(b"+TERM " + quote(reason, safe=" :;,.'").encode()[:200])
+
+    async def in_progress(self) -> None:
+        """Say that it is still being worked on, so that it is not delivered again."""
+        await self._settle(b"+WPI")
+
+    async def _settle(self, word: bytes) -> None:
+        with _translated():
+            await self._message._client.publish(self._message.reply, word)
+
+
+class Pull:
+    """Messages of one durable consumer, one at a time."""
+
+    def __init__(self, bus: "Bus", subscription: Any) -> None:
+        self._bus = bus
+        self._subscription = subscription
+
+    async def next(self, wait_s: float = LONGEST_FETCH_S) -> Delivery | None:
+        """Wait for the next message.
+
+        Returns:
+            None if nothing came, or if a reconnect orphaned the waiting request; ask again.
+
+        Raises:
+            ConsumerGoneError: The consumer was deleted.
+            BusUnavailableError: The connection is closed.
+        """
+        fetch = self._subscription.fetch(1, timeout=min(wait_s, LONGEST_FETCH_S))
+        try:
+            messages = await unless(self._bus.reconnected, fetch)
+        except TimeoutError:
+            return None
+        except APIError as error:
+            raise ConsumerGoneError("consumer_gone", code=error.code, detail=error.description) from error
+        except Error as error:
+            raise BusUnavailableError("bus_unavailable", detail=str(error)) from error
+        return Delivery(messages[0]) if messages else None
+
+    async def close(self) -> None:
+        """Take no more messages; what was handed over and not settled comes again."""
+        with suppress(Error):
+            await self._subscription.unsubscribe()
+
+
+class Bus:
+    """One connection to the broker. Made by `connect`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._jetstream = client.jetstream(timeout=ANSWER_TIMEOUT_S)
+        self.reconnected = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether the broker can be reached right now."""
+        return bool(self._client.is_connected)
+
+    async def publish(self, subject: str, body: bytes, *, headers: Mapping[str, str]) -> Receipt:
+        """Store a message in the stream of its subject and wait until that is certain.
+
+        Args:
+            subject: Where to.
+            body: What.
+            headers: Must name the message by ``Nats-Msg-Id``, so that publishing again does no harm.
+
+        Raises:
+            BusUnavailableError: No answer; the message may be stored or not.
+            StreamFullError: The stream refuses new messages.
+            BusRefusalError: No stream keeps the subject, or the broker refuses for another reason.
+            MalformedError: The message is larger than the broker takes.
+        """
+        if MESSAGE_ID not in headers:
+            raise ValueError(f"a message is published under an id: set {MESSAGE_ID}")
+        with _translated():
+            ack = await self._jetstream.publish(subject, body, headers=_on_wire(headers))
+        return Receipt(ack.stream, ack.seq, bool(ack.duplicate))
+
+    async def ask(self, what: str, **request: Any) -> dict[str, Any]:
+        """Call the JetStream API in its own words, such as ``STREAM.INFO.EVENTS``.
+
+        Raises:
+            NotOnBusError: What was asked for does not exist.
+            BusRefusalError: The broker refuses.
+            BusUnavailableError: No answer.
+        """
+        with _translated():
+            reply = await self._client.request(
+                f"$JS.API.{what}", json.dumps(request).encode(), timeout=ANSWER_TIMEOUT_S
+            )
+        answer: dict[str, Any] = json.loads(reply.data)
+        if error := answer.get("error"):
+            _refuse(error.get("code"), error.get("err_code"), error.get("description"))
+        return answer
+
+    async def read(self, stream: str, **which: Any) -> StoredMessage:
+        """Read one message that a stream keeps.
+
+        Args:
+            stream: Its name.
+            which: ``seq=``, ``last_by_subj=``, or ``seq=`` with ``next_by_subj=`` for the next at or after it.
+
+        Raises:
+            NotOnBusError: There is none.
+        """
+        message = (await self.ask(f"STREAM.MSG.GET.{stream}", **which))["message"]
+        return StoredMessage(
+            message["subject"],
+            message["seq"],
+            _headers(base64.b64decode(message.get("hdrs", ""))),
+            base64.b64decode(message.get("data", "")),
+            datetime.fromisoformat(message["time"]),
+        )
+
+    @asynccontextmanager
+    async def pull(self, stream: str, consumer: str) -> AsyncIterator[Pull]:
+        """Take messages from an existing durable consumer."""
+        with _translated():
+            subscription = await self._jetstream.pull_subscribe_bind(consumer=consumer, stream=stream)
+        pull = Pull(self, subscription)
+        try:
+            yield pull
+        finally:
+            await pull.close()
+
+    @asynccontextmanager
+    async def listen(self, subject: str) -> AsyncIterator[asyncio.Queue[str]]:
+        """Hear subjects as they are published, without any promise: a hint to look, never the truth."""
+        heard: asyncio.Queue[str] = asyncio.Queue()
+
+        async def hear(message: Msg) -> None:
+            heard.put_nowait(message.subject)
+
+        with _translated():
+            subscription = await self._client.subscribe(subject, cb=hear)
+            # Without a round trip the broker may not know of the subscription yet.
+            await self._client.flush()
+        try:
+            yield heard
+        finally:
+            with suppress(Error):
+                await subscription.unsubscribe()
+
+    async def _on_error(self, error: Exception) -> None:
+        # A denied permission, say, looks like a timeout to the caller; the reason arrives only here.
+        log.warning("bus reported an error", error=str(error) or type(error).__name__)
+
+    async def _on_disconnected(self) -> None:
+        log.warning("bus connection lost")
+
+    async def _on_reconnected(self) -> None:
+        log.info("bus connection is back")
+        self.reconnected.set()
+        self.reconnected = asyncio.Event()
+
+
+@asynccontextmanager
+async def connect(
+    url: str, *, name: str, ca_file: Path | None = None, patience_s: float | None = None
+) -> AsyncIterator[Bus]:
+    """Connect to the broker and stay connected until the block ends.
+
+    Args:
+        url: ``nats://`` or ``tls://`` with host and port, user and password where needed.
+        name: Who connects, for the broker's own lists.
+        ca_file: Certificates that sign the broker's, where the system's do not.
+        patience_s: How long to try; unset for ever.
+
+    Raises:
+        BusUnavailableError: No broker answered in time.
+        OldServerError: The broker is older than 2.12.
+    """
+    client = Client()
+    bus = Bus(client)
+    options: dict[str, Any] = {}
+    if url.startswith("tls://") or ca_file:
+        # Without handshake_first the client sends its credentials in the clear to a server that offers no TLS.
+        options = {"tls": ssl.create_default_context(cafile=ca_file), "tls_handshake_first": True}
+    try:
+        async with asyncio.timeout(patience_s):
+            await client.connect(
+                url,
+                name=f"everloop {name}",
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,
+                connect_timeout=2,
+                ping_interval=10,
+                error_cb=bus._on_error,
+                disconnected_cb=bus._on_disconnected,
+                reconnected_cb=bus._on_reconnected,
+                **options,
+            )
+    except (Error, OSError, TimeoutError) as error:
+        await client.close()
+        raise BusUnavailableError("bus_unavailable", detail=str(error) or "no answer in time") from error
+    try:
+        version = client.connected_server_version
+        if (version.major, version.minor) < OLDEST_SERVER:
+            raise OldServerError("nats_server_too_old", version=str(version), oldest="2.12")
+        yield bus
+    finally:
+        await _close(client)
+
+
+async def _close(client: Client) -> None:
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await client.drain()
+    except (Error, TimeoutError):
+        await client.close()
+
+
+class _translated:  # noqa: N801  # reads as a phrase: with _translated(): ...
+    """Turns the client's errors into ours."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        match error:
+            case MaxPayloadError():
+                raise MalformedError("message_too_large") from error
+            case NoStreamResponseError():
+                raise NotOnBusError("no_stream_keeps_the_subject") from error
+            case APIError():
+                try:
+                    _refuse(error.code, error.err_code, error.description)
+                except EverloopError as ours:
+                    raise ours from error
+            case NoRespondersError() | Error() | TimeoutError() | OSError():
+                raise BusUnavailableError("bus_unavailable", detail=str(error) or type(error).__name__) from error
+
+
+def _refuse(code: int | None, err_code: int | None, description: str | None) -> None:
+    if err_code in STREAM_FULL_CODES:
+        raise StreamFullError("stream_full", detail=description)
+    if err_code in NOT_FOUND_CODES:
+        raise NotOnBusError("not_on_bus", detail=description)
+    if code == 503:
+        raise BusUnavailableError("bus_unavailable", detail=description)
+    raise BusRefusalError("bus_refused", code=err_code, detail=description)
+
+
+def _on_wire(headers: Mapping[str, str]) -> dict[str, str]:
+    # Values outside ASCII come back in two different types, depending on who reads; CloudEvents percent-encodes too.
+    return {name: quote(value, safe=" !#$&'()*+,/:;<=>?@[]^_`{|}~") for name, value in headers.items()}
+
+
+def _headers(raw: bytes) -> dict[str, str]:
+    lines = raw.decode(errors="replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {name: unquote(value.strip()) for name, _, value in pairs}

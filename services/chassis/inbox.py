@@ -1,0 +1,43 @@
+"""The inbox: which messages a consumer has handled, so that handling twice changes the database once."""
+
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import CursorResult, String, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Field, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.chassis.database import ChassisRow, UtcDateTime
+
+
+class InboxRow(ChassisRow, table=True):
+    """One message that one consumer handled."""
+
+    __tablename__ = "chassis_inbox"
+
+    consumer: str = Field(primary_key=True, sa_type=String(256))
+    message_id: str = Field(primary_key=True, sa_type=String(256))
+    handled_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+async def remember(session: AsyncSession, consumer: str, message_id: str, now: datetime) -> bool:
+    """Note that a message is handled in this transaction.
+
+    Returns:
+        False if it was handled before. Where another process is handling it, waits for that one's outcome.
+    """
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    row = {"consumer": consumer, "message_id": message_id, "handled_at": now}
+    result = await session.exec(dialect.insert(InboxRow).values(row).on_conflict_do_nothing())
+    return cast("CursorResult[object]", result).rowcount == 1
+
+
+async def forget(session: AsyncSession, consumer: str, before: datetime) -> int:
+    """Drop what the stream itself has dropped long ago and can never deliver again.
+
+    Returns:
+        How many rows went.
+    """
+    old = delete(InboxRow).where(col(InboxRow.consumer) == consumer, col(InboxRow.handled_at) < before)
+    return cast("CursorResult[object]", await session.exec(old)).rowcount

@@ -1,0 +1,120 @@
+"""The outbox: what a transaction says is written with it, and published in order once it has committed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Integer, LargeBinary, String, delete
+from sqlmodel import Field, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from contracts.envelope import CONTENT_TYPE
+from services.chassis.backoff import Backoff
+from services.chassis.bus import MESSAGE_ID, Bus
+from services.chassis.database import ChassisRow, Database, UtcDateTime
+from services.chassis.logs import Log
+from services.chassis.telemetry import Telemetry
+
+BATCH = 100
+
+log = Log(__name__)
+
+
+class OutboxRow(ChassisRow, table=True):
+    """One message, committed and not yet known to be on the bus."""
+
+    __tablename__ = "chassis_outbox"
+
+    position: int | None = Field(
+        default=None,
+        primary_key=True,
+        sa_type=Integer().with_variant(BigInteger(), "postgresql"),
+    )
+    message_id: str = Field(unique=True, sa_type=String(256))
+    subject: str = Field(sa_type=String(512))
+    body: bytes = Field(sa_type=LargeBinary)
+    traceparent: str | None = Field(default=None, sa_type=String(128))
+    said_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Relay:
+    """Publishes the outbox, oldest first, one message after another so that order survives every failure.
+
+    A crash between publishing and deleting publishes again under the same id; the stream drops the second.
+    """
+
+    def __init__(self, database: Database, bus: Bus, telemetry: Telemetry) -> None:
+        self._database = database
+        self._bus = bus
+        self._telemetry = telemetry
+        self._committed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that a transaction with messages has committed."""
+        self._committed.set()
+
+    async def run(self, silent: asyncio.Event) -> None:
+        """Relay until nothing more will be said, then publish what is left, if that is possible now."""
+        backoff = Backoff()
+        while not silent.is_set():
+            try:
+                # Two relays on one database would publish out of order.
+                async with self._database.exclusively("relay") as check:
+                    await self._relay(check, silent, backoff)
+            except Exception as error:
+                log.warning("outbox relay is held up", error=str(error), next_try_s=backoff.delay_s)
+                await backoff.wait()
+
+    async def _relay(self, check: Callable[[], Awaitable[None]], silent: asyncio.Event, backoff: Backoff) -> None:
+        while True:
+            last = silent.is_set()
+            self._committed.clear()
+            await check()
+            if await self.flush() == BATCH:
+                continue
+            backoff.reset()
+            if last:
+                return
+            await self._wait()
+
+    async def flush(self) -> int:
+        """Publish one batch.
+
+        Returns:
+            How many messages went out.
+        """
+        async with self._database.session(write=False) as session:
+            rows = await _oldest(session)
+        for row in rows:
+            await self._publish(row)
+        if rows:
+            await self._mark(rows)
+        return len(rows)
+
+    async def _publish(self, row: OutboxRow) -> None:
+        with self._telemetry.publishing(row.subject, row.message_id, len(row.body), row.traceparent) as headers:
+            await self._bus.publish(
+                row.subject, row.body, headers={**headers, MESSAGE_ID: row.message_id, "Content-Type": CONTENT_TYPE}
+            )
+
+    async def _mark(self, rows: Sequence[OutboxRow]) -> None:
+        async with self._database.session() as session:
+            await session.exec(delete(OutboxRow).where(col(OutboxRow.position).in_([row.position for row in rows])))
+            await session.commit()
+
+    async def _wait(self) -> None:
+        # Another process of the same service may commit too, and it wakes its own relay only: look now and then.
+        try:
+            async with asyncio.timeout(1):
+                await self._committed.wait()
+        except TimeoutError:
+            pass
+
+
+async def waiting(session: AsyncSession) -> int:
+    """Count messages that are committed and not yet published."""
+    return len((await session.exec(select(OutboxRow.position))).all())
+
+
+async def _oldest(session: AsyncSession) -> Sequence[OutboxRow]:
+    return (await session.exec(select(OutboxRow).order_by(col(OutboxRow.position)).limit(BATCH))).all()

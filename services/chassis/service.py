@@ -1,0 +1,92 @@
+"""A service: its parts, named in one place. `main.py` builds it and calls `run`."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import APIRouter
+from opentelemetry.sdk.trace import SpanProcessor
+from sqlmodel import SQLModel
+
+from services.chassis.handling import Retries
+from services.chassis.logs import Log, set_up_logs
+from services.chassis.reconciling import Reconciling
+from services.chassis.runtime import Live, Runtime
+from services.chassis.settings import ServiceSettings
+from services.chassis.subscriptions import Subscription
+from services.chassis.work import Ports, Reconciler
+
+log = Log(__name__)
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a service is made of.
+
+    Attributes:
+        name: Its name, as in its subjects and its settings.
+        settings: Where its database, its bus and its files are.
+        subscriptions: What it hears.
+        ports: Protocol to the function that binds its adapter to a transaction's session.
+        router: Its HTTP routes, mounted under ``/v1``.
+        reconcilers: What drives slow work, outside of handlers.
+        rows: Base of its rows; documents which tables are its own.
+        migrations: Folder of its migrations; unset: ``services/<name>/migrations``.
+        retries: How patient it is with messages that fail.
+    """
+
+    name: str
+    settings: ServiceSettings
+    subscriptions: tuple[Subscription, ...]
+    ports: Ports
+    router: APIRouter | None = None
+    reconcilers: tuple[Reconciler, ...] = ()
+    rows: type[SQLModel] | None = None
+    migrations: str = ""
+    retries: Retries = field(default_factory=Retries)
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT, then finish what is in hand and stop."""
+        set_up_logs(self.name, level=self.settings.log_level, format=self.settings.log_format)
+        asyncio.run(self.serve())
+
+    async def serve(self) -> None:
+        """Run until SIGTERM or SIGINT, inside an event loop."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with self.running(make_telemetry_global=True):
+            await stop.wait()
+            log.info("service stops")
+
+    @asynccontextmanager
+    async def running(
+        self, *, processors: tuple[SpanProcessor, ...] = (), make_telemetry_global: bool = False
+    ) -> AsyncIterator[Live]:
+        """Run until the block ends. Tests run services in their own process this way.
+
+        Args:
+            processors: See every span of this service.
+            make_telemetry_global: Let `opentelemetry.trace.get_tracer` find this service's tracer.
+
+        Yields:
+            The running service, ready.
+        """
+        runtime = Runtime(self, processors)
+        if make_telemetry_global:
+            runtime.telemetry.make_global()
+        async with runtime.live() as live:
+            log.info("service ready", url=live.url)
+            yield live
+
+    @property
+    def migrations_folder(self) -> Path:
+        """Say where its migrations are."""
+        return Path(self.migrations) if self.migrations else Path(__file__).parents[1] / self.name / "migrations"
+
+
+__all__ = ["Live", "Reconciler", "Reconciling", "Service"]
