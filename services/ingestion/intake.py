@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import assert_never
 
 from contracts.ingestion import DatasetIngested, DatasetRejected, IngestMode, Rule, Violation
@@ -29,6 +27,7 @@ from services.ingestion.domain import (
 )
 from services.ingestion.judgement import Accepted, Refused, judge, retyped, unreadable
 from services.ingestion.ports import Archive, Batches, Lake, Sources, TableCommit, Versions
+from services.ingestion.spool import Spool
 
 log = Log(__name__)
 
@@ -52,7 +51,7 @@ class Intake:
         sources: Sources,
         *,
         limits: Limits,
-        spool: Path,
+        spool: Spool,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._lake = lake
@@ -104,9 +103,7 @@ class Intake:
 
     async def _store(self, work: Work, batch: Batch) -> None:
         """Keep the file's bytes."""
-        await asyncio.to_thread(self._spool.mkdir, parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self._spool) as directory:
-            file = Path(directory) / "batch"
+        async with self._spool.file() as file:
             try:
                 await self._sources.fetch(batch.uri, file)
             except RejectedError as error:

@@ -1,6 +1,6 @@
 """What ingestion needs from outside."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from contracts.ingestion import IngestMode
 from contracts.model import PipelineName
 from contracts.pipeline import DatasetContract
 from contracts.profile import DatasetProfile
+from services.ingestion.comparison import DatasetDiff
 from services.ingestion.domain import Batch, BatchState, DatasetVersion, RawFile
 
 
@@ -154,5 +155,25 @@ class Sources(Protocol):
         Raises:
             RejectedError: It is not there, may not be read, or is too large; trying again would not help.
             TransientError: Its store does not answer.
+        """
+        ...
+
+
+class Uploads(Protocol):
+    """Files sent over HTTP."""
+
+    async def receive(self, pieces: AsyncIterable[bytes]) -> RawFile:
+        """Keep a file that arrives in pieces under its digest."""
+        ...
+
+
+class Differences(Protocol):
+    """What changed between versions."""
+
+    async def between(self, before: DatasetVersion, after: DatasetVersion) -> DatasetDiff:
+        """Compare two versions of one dataset.
+
+        Raises:
+            RejectedError: They are too large to be compared row by row.
         """
         ...

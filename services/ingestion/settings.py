@@ -15,7 +15,8 @@ class IngestionSettings(ServiceSettings):
     allowed_roots: tuple[Path, ...] = Field(
         default=(), description="Directories local files may be ingested from; none: anywhere the service can read."
     )
-    max_batch_bytes: int = Field(default=512 * 1024**2, gt=0, description="Largest file taken, uploads included.")
+    max_batch_bytes: int = Field(default=512 * 1024**2, gt=0, description="Largest file taken by its URI.")
+    max_body_bytes: int = Field(default=512 * 1024**2, gt=0, description="Largest upload.")
     max_expanded_bytes: int = Field(
         default=2 * 1024**3, gt=0, description="Most bytes a compressed file may unfold to in memory."
     )

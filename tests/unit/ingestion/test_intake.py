@@ -12,6 +12,7 @@ from everloop import storage
 from services.chassis.errors import TransientError
 from services.ingestion.domain import Batch, BatchState
 from services.ingestion.intake import Intake, Limits
+from services.ingestion.spool import Spool
 from tests.fakes.ingestion import examples
 from tests.fakes.ingestion.archive import InMemoryArchive
 from tests.fakes.ingestion.lake import InMemoryLake
@@ -31,7 +32,9 @@ class World:
         )
         self.now = examples.NOW
         limits = Limits(max_expanded_bytes=1 << 20, max_attempts=3, concurrency=2)
-        self.intake = Intake(self.lake, self.archive, self.sources, limits=limits, spool=spool, clock=lambda: self.now)
+        self.intake = Intake(
+            self.lake, self.archive, self.sources, limits=limits, spool=Spool(spool), clock=lambda: self.now
+        )
 
     async def receive(self, data: bytes | None, uri: str = "/data/parcels.parquet", **changes: object) -> Batch:
         if data is not None:
