@@ -39,6 +39,9 @@ class TrainingSpec(Contract):
     seed: int
     champion: ChampionRef | None = None
     environment_digest: Digest | None = Field(default=None, description="Refuse to run in any other; unset: any.")
+    environment_uri: Uri | None = Field(
+        default=None, description="Where that environment is described, so that a refusal can name the differences."
+    )
     engine: Engine = Engine.AUTO
     output_uri: Uri = Field(description="Directory of this run: bundle/, report.json, progress.jsonl, checkpoints/.")
 
@@ -87,5 +90,28 @@ class TrainingReport(Contract):
     engine: Engine = Field(description="What read the rows; never auto.")
     device: str = Field(description="cpu or cuda.")
     stages_s: dict[str, float] = Field(description="Seconds spent by stage.")
+    started_at: datetime
+    finished_at: datetime
+
+
+class PredictionSpec(Contract):
+    """Score every row of a dataset version with a model version."""
+
+    bundle_uri: Uri
+    bundle_digest: Digest
+    dataset: DatasetRef
+    engine: Engine = Engine.AUTO
+    output_uri: Uri = Field(description="Directory for predictions/*.parquet and report.json.")
+
+
+class PredictionReport(Contract):
+    """What a batch prediction leaves."""
+
+    pipeline: PipelineName
+    bundle_digest: Digest
+    dataset: DatasetRef
+    predictions_uri: Uri = Field(description="Directory of Parquet files: ids, event time and score.")
+    rows: int = Field(ge=0)
+    engine: Engine = Field(description="What read the rows; never auto.")
     started_at: datetime
     finished_at: datetime

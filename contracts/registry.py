@@ -20,8 +20,8 @@ class GateVerdict(Contract):
 
     gate: Gate
     passed: bool
-    value: float | None = Field(description="The candidate's; unset if it was not measured.")
-    threshold: float | None = Field(description="What the value was held against.")
+    value: float | None = Field(default=None, description="The candidate's; unset if it was not measured.")
+    threshold: float | None = Field(default=None, description="What the value was held against.")
     explanation: str = Field(max_length=500)
 
 

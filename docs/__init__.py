@@ -1,0 +1,1 @@
+"""Pictures and reasons, and the generator of what is written from the code."""

@@ -1,0 +1,274 @@
+"""One valid example of every message, telling one story: a model of late flights."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from contracts import ingestion, monitoring, registry, serving, training
+from contracts.bundle import DatasetRef, Lineage
+from contracts.message import Message
+from contracts.pipeline import (
+    AbsoluteGate,
+    ChampionGate,
+    Column,
+    ColumnRole,
+    ColumnType,
+    DatasetContract,
+    PipelineDefinition,
+    Policy,
+    Promotion,
+    Trainer,
+    TrainerName,
+    TriggerKind,
+)
+
+PIPELINE = "flight_delays"
+RUN = UUID("6f2d1a70-58b8-4c25-9d0e-0c8f2f7f9a01")
+ROLLOUT = UUID("0a1c7d6e-4f1e-4c93-8a57-2f3f5b6f7c02")
+NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
+WEEK = timedelta(days=7)
+RUN_URI = f"/srv/everloop/store/runs/{RUN}"
+GATES = (AbsoluteGate(metric="auc", at_least=0.6), ChampionGate(metric="auc", margin=0.002))
+
+
+def digest(letter: str) -> str:
+    """Make a digest of one repeated hex digit."""
+    return f"sha256:{letter * 64}"
+
+
+def definition(
+    *, gates: tuple[AbsoluteGate | ChampionGate, ...] = GATES, policy: Policy = Policy.AUTO
+) -> PipelineDefinition:
+    """Declare a small pipeline."""
+    columns = (
+        Column(name="scheduled_at", type=ColumnType.TIMESTAMP, role=ColumnRole.EVENT_TIME),
+        Column(name="carrier", type=ColumnType.STRING, categories=("AA", "UA")),
+        Column(name="distance", type=ColumnType.NUMBER, minimum=0, description="Miles flown."),
+        Column(name="late", type=ColumnType.BOOLEAN, role=ColumnRole.LABEL, nullable=True),
+    )
+    return PipelineDefinition(
+        name=PIPELINE,
+        description="Will this flight arrive late?",
+        dataset=DatasetContract(columns=columns, unique=("scheduled_at", "carrier"), min_rows=10),
+        trainer=Trainer(name=TrainerName.LIGHTGBM, parameters={"num_leaves": 31}),
+        promotion=Promotion(gates=gates, policy=policy),
+    )
+
+
+def code() -> training.CodeSnapshot:
+    """Name a code snapshot."""
+    return training.CodeSnapshot(uri="/srv/everloop/store/code/c.zip", digest=digest("c"), commit="4b825dc")
+
+
+def cause() -> training.Cause:
+    """Say why a run exists."""
+    return training.Cause(kind=TriggerKind.DRIFT, message_id="9d3f", as_of=NOON, reason="wind drifted")
+
+
+def lineage() -> Lineage:
+    """Say where a version came from."""
+    dataset = DatasetRef(version=3, digest=digest("d"), table_uri="/srv/everloop/store/lake/flights", delta_version=2)
+    return Lineage(
+        run_id=RUN,
+        dataset=dataset,
+        code_digest=digest("c"),
+        environment_digest=digest("e"),
+        parameters={"num_leaves": 31},
+        seed=17,
+    )
+
+
+def training_run_succeeded(**changes: Any) -> training.TrainingRunSucceeded:
+    """Say that the run of the story succeeded."""
+    content: dict[str, Any] = {
+        "pipeline": PIPELINE,
+        "run_id": RUN,
+        "report_uri": f"{RUN_URI}/report.json",
+        "report_digest": digest("a"),
+        "bundle_uri": f"{RUN_URI}/bundle",
+        "bundle_digest": digest("b"),
+        "dataset_version": 3,
+        "metrics": {"auc": 0.71},
+        "duration_s": 9.5,
+    }
+    return training.TrainingRunSucceeded(**(content | changes))
+
+
+def _ingestion() -> list[Message]:
+    violation = ingestion.Violation(rule=ingestion.Rule.RANGE, column="distance", rows=4, detail="at least 0; -1 found")
+    return [
+        ingestion.IngestDataset(pipeline=PIPELINE, uri="/data/april.parquet", digest=digest("1")),
+        ingestion.DatasetIngested(
+            pipeline=PIPELINE,
+            dataset_version=3,
+            dataset_digest=digest("d"),
+            table_uri="/srv/everloop/store/lake/flights",
+            delta_version=2,
+            mode=ingestion.IngestMode.APPEND,
+            raw_uri="/srv/everloop/store/raw/1",
+            raw_digest=digest("1"),
+            new_rows=28000,
+            rows=108000,
+            profile_uri="/srv/everloop/store/profiles/flights/3.json",
+            first_event=NOON - 4 * WEEK,
+            last_event=NOON,
+        ),
+        ingestion.DatasetRejected(
+            pipeline=PIPELINE,
+            uri="/data/april.parquet",
+            raw_uri="/srv/everloop/store/raw/1",
+            raw_digest=digest("1"),
+            violations=(violation,),
+            quarantine_uri="/srv/everloop/store/quarantine/flights/1.parquet",
+            schema_changes=("column wind is not declared",),
+        ),
+    ]
+
+
+def _training() -> list[Message]:
+    return [
+        training.RegisterPipeline(pipeline=PIPELINE, definition=definition(), code=code()),
+        training.PipelineRegistered(pipeline=PIPELINE, definition=definition(), code=code()),
+        training.StartTrainingRun(
+            pipeline=PIPELINE, reason="new feature", requested_by="ada", parameters={"num_leaves": 63}, seed=5
+        ),
+        training.ApproveTrainingRun(pipeline=PIPELINE, run_id=RUN, approved_by="ada"),
+        training.CancelTrainingRun(pipeline=PIPELINE, run_id=RUN, requested_by="ada"),
+        training.TrainingRunAwaitingApproval(pipeline=PIPELINE, run_id=RUN, cause=cause(), dataset_version=3),
+        training.TrainingRunStarted(
+            pipeline=PIPELINE,
+            run_id=RUN,
+            attempt=1,
+            cause=cause(),
+            dataset_version=3,
+            dataset_digest=digest("d"),
+            code_digest=digest("c"),
+            champion_version=1,
+        ),
+        training.TrainingRunProgressed(
+            pipeline=PIPELINE, run_id=RUN, stage="fit", fraction=0.5, metrics={"validation_auc": 0.7}
+        ),
+        training_run_succeeded(),
+        training.TrainingRunFailed(
+            pipeline=PIPELINE, run_id=RUN, reason=training.FailureReason.CRASHED, detail="out of memory", attempts=3
+        ),
+        training.TrainingRunSkipped(
+            pipeline=PIPELINE, cause=cause(), reason=training.SkipReason.COOLDOWN, detail="3 days left"
+        ),
+    ]
+
+
+def _registry() -> list[Message]:
+    verdicts = (
+        registry.GateVerdict(
+            gate=GATES[0], passed=True, value=0.71, threshold=0.6, explanation="auc 0.71 is at least 0.6"
+        ),
+        registry.GateVerdict(
+            gate=GATES[1], passed=True, value=0.71, threshold=0.702, explanation="auc 0.71 is at least 0.702"
+        ),
+    )
+    bundle = {"run_id": RUN, "bundle_uri": f"{RUN_URI}/bundle", "bundle_digest": digest("b")}
+    return [
+        registry.ApproveModelVersion(pipeline=PIPELINE, version=2, approved_by="ada", reason="looks right"),
+        registry.RejectModelVersion(pipeline=PIPELINE, version=2, rejected_by="ada", reason="wrong holiday"),
+        registry.RollBackModel(pipeline=PIPELINE, to_version=1, requested_by="ada", reason="complaints"),
+        registry.ModelVersionRegistered(
+            pipeline=PIPELINE, version=2, model_digest=digest("f"), lineage=lineage(), **bundle
+        ),
+        registry.ModelVersionGatesEvaluated(
+            pipeline=PIPELINE, version=2, passed=True, champion_version=1, verdicts=verdicts
+        ),
+        registry.ModelVersionAwaitingApproval(pipeline=PIPELINE, version=2),
+        registry.ModelVersionPromoted(
+            pipeline=PIPELINE,
+            version=2,
+            previous_version=1,
+            kind=registry.PromotionKind.APPROVAL,
+            promoted_by="ada",
+            reason="looks right",
+            **bundle,
+        ),
+        registry.ModelVersionRejected(
+            pipeline=PIPELINE, version=2, run_id=RUN, rejected_by="gates", reason="auc 0.69 is not at least 0.702"
+        ),
+        registry.ModelCommandRefused(
+            pipeline=PIPELINE,
+            command=registry.ApproveModelVersion.subject,
+            command_id="b7e1",
+            requested_by="ada",
+            version=2,
+            rule="not_awaiting_approval",
+            detail="not awaiting approval: version=2, state=rejected",
+        ),
+    ]
+
+
+def _serving() -> list[Message]:
+    batch = serving.PredictionBatch(
+        version=2,
+        prediction_ids=("p-1", "p-2"),
+        event_times=(NOON, NOON),
+        served_at=NOON,
+        inputs={"carrier": ("AA", None), "distance": (1400.0, 229.0)},
+        scores=(0.23, 0.61),
+    )
+    return [
+        serving.RolloutStarted(pipeline=PIPELINE, rollout_id=ROLLOUT, version=2, previous_version=1),
+        serving.RolloutCompleted(
+            pipeline=PIPELINE,
+            rollout_id=ROLLOUT,
+            version=2,
+            previous_version=1,
+            bundle_uri=f"{RUN_URI}/bundle",
+            bundle_digest=digest("b"),
+            url="http://127.0.0.1:8000/flight_delays",
+            replicas=2,
+            duration_s=1.25,
+        ),
+        serving.RolloutRolledBack(
+            pipeline=PIPELINE, rollout_id=ROLLOUT, version=2, serving_version=1, reason="golden answers differ"
+        ),
+        serving.PredictionsServed(pipeline=PIPELINE, replica="r-1", batches=(batch,)),
+    ]
+
+
+def _monitoring() -> list[Message]:
+    window = {"version": 2, "window_start": NOON, "window_end": NOON + WEEK}
+    return [
+        monitoring.RecordGroundTruth(
+            pipeline=PIPELINE, labels=(monitoring.GroundTruth(prediction_id="p-1", label=1, observed_at=NOON),)
+        ),
+        monitoring.GroundTruthRecorded(
+            pipeline=PIPELINE, matched=1, parked=0, corrected=0, total=1, latest_observation=NOON
+        ),
+        monitoring.DriftDetected(
+            pipeline=PIPELINE,
+            drift=monitoring.DriftKind.INPUT,
+            rows=6500,
+            statistic=5.1,
+            threshold=3.2,
+            false_alarm_rate=0.05,
+            shifts=(monitoring.FeatureShift(feature="wind", effect=0.4, score=5.1),),
+            reference_uri=f"{RUN_URI}/bundle/reference.json",
+            **window,
+        ),
+        monitoring.QualityDegraded(
+            pipeline=PIPELINE,
+            metric="auc",
+            value=0.61,
+            low=0.59,
+            high=0.63,
+            reference=0.71,
+            threshold=0.68,
+            predictions=6500,
+            labelled=6300,
+            **window,
+        ),
+    ]
+
+
+def every_message() -> list[Message]:
+    """Give an example of every message there is."""
+    stories: tuple[Callable[[], list[Message]], ...] = (_ingestion, _training, _registry, _serving, _monitoring)
+    return [message for story in stories for message in story()]
