@@ -1,0 +1,1 @@
+"""Monitoring's ports in memory, and examples of what it hears."""
