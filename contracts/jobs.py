@@ -12,6 +12,10 @@ from contracts.pipeline import PipelineDefinition
 from contracts.training import CodeSnapshot
 
 
+REFUSED_EXIT_CODE = 3
+"""A job leaves with this when it refuses its spec: trying again cannot help."""
+
+
 class Engine(StrEnum):
     """What reads and transforms the rows: this process, or Ray Data when they outgrow it."""
 

@@ -32,6 +32,7 @@ class Scorer:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        self._parts = (features, preparation, model)
         self._features = features
         self._prepare = Preparer(preparation)
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -46,6 +47,10 @@ class Scorer:
             Shape (n,): the probability of the label, or the estimated value.
         """
         return self.score_matrix(self._prepare(self._features(rows)))
+
+    def __reduce__(self) -> tuple[type["Scorer"], tuple[Features, Preparation, bytes]]:
+        """Travel to a Ray worker as parts: a session can't."""
+        return Scorer, self._parts
 
     def score_matrix(self, matrix: NDArray[np.float32]) -> Scores:
         """Score prepared rows, shape (n, columns)."""

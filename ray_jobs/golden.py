@@ -1,0 +1,77 @@
+"""Golden requests: a few real rows, some of them harmed, and the answers that every replica must repeat."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.bundle import GoldenRequests
+from contracts.pipeline import ColumnType, DatasetContract
+from everloop.bundle.rows import feature_rows
+from ray_jobs.dataset import DataError
+from ray_jobs.evaluate import Score
+from ray_jobs.rows import Rows
+
+ROWS = 32
+NEVER_SEEN = "never seen"
+MAX_DIFFERENCE = 1e-9
+
+
+def choose(holdout: Rows, times: pa.ChunkedArray, dataset: DatasetContract) -> pa.Table:
+    """Take rows spread over the held-out time, one per instant, with every nullable column null in one of them
+    and every open category unheard of in another.
+
+    Args:
+        holdout: The held-out rows.
+        times: Their event times.
+        dataset: The contract.
+    """
+    instants = np.sort(times.unique().cast(pa.int64()).to_numpy())
+    wanted = instants[np.unique(np.linspace(0, len(instants) - 1, ROWS).astype(int))]
+    wanted_times = pa.array(wanted).cast(pa.timestamp("us", tz="UTC"))
+    time = dataset.event_time.name
+    rows = holdout.map(lambda batch: batch.filter(pc.is_in(batch[time], value_set=wanted_times))).collect()
+    first = pc.index_in(wanted_times, value_set=rows[time].combine_chunks())
+    return _harmed(rows.take(first), dataset)
+
+
+def ask(rows: pa.Table, model: Score, dataset: DatasetContract) -> GoldenRequests:
+    """Record the answers.
+
+    Raises:
+        DataError: A row alone is answered otherwise than among others.
+    """
+    inputs = {column.name: tuple(map(_plain, rows[column.name].to_pylist())) for column in dataset.features}
+    together = model(feature_rows(inputs, dataset))
+    alone = np.concatenate(
+        [
+            model(feature_rows({name: values[place : place + 1] for name, values in inputs.items()}, dataset))
+            for place in range(rows.num_rows)
+        ]
+    )
+    if (difference := float(np.max(np.abs(together - alone)))) > MAX_DIFFERENCE:
+        raise DataError(
+            f"a row alone is answered otherwise than among others (by {difference:g}): "
+            "the feature function looks beyond the row"
+        )
+    return GoldenRequests(inputs=inputs, scores=tuple(together.tolist()))
+
+
+def _harmed(rows: pa.Table, dataset: DatasetContract) -> pa.Table:
+    count = rows.num_rows
+    for place, column in enumerate(dataset.features):
+        index = rows.column_names.index(column.name)
+        values = rows[column.name].to_pylist()
+        if column.type is ColumnType.STRING and column.categories is None:
+            values[-1 - place % count] = NEVER_SEEN
+        if column.nullable:
+            values[place % count] = None
+        rows = rows.set_column(
+            index, rows.schema.field(index).with_nullable(True), pa.array(values, rows[column.name].type)
+        )
+    return rows
+
+
+def _plain(value: object) -> bool | int | float | str | None:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
