@@ -17,7 +17,7 @@ class LogFormat(StrEnum):
 
 
 class Log:
-    """Says constant sentences with fields, ``log.info("version registered", version=3)``: ids and sizes, no payloads."""
+    """Says constant sentences with fields, ``log.info("version kept", version=3)``: ids and sizes, no payloads."""
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)

@@ -28,7 +28,7 @@ class SettingsError(ValueError):
 
 
 def settings_for(service: str) -> SettingsConfigDict:
-    """Configure a service's settings class, as in ``model_config = settings_for("registry")``."""
+    """Configure the settings of a service; its class sets ``model_config`` to this."""
     return SettingsConfigDict(
         env_prefix=f"{PREFIX}{service.upper()}_", extra="forbid", frozen=True, hide_input_in_errors=True
     )
