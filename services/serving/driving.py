@@ -1,0 +1,128 @@
+"""Drives deployments: the cluster runs what is registered, replicas hold and answer with what is promoted.
+
+Every step reads what is on record, looks at the world, and writes at most one state on. What replicas shall do is
+derived from the record each time, so dying anywhere costs a repetition and nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from time import monotonic
+from uuid import UUID
+
+from contracts.message import utc_now
+from services.chassis.bus import Bus
+from services.chassis.errors import TransientError
+from services.chassis.logs import Log
+from services.chassis.work import Work
+from services.serving.desired import desire
+from services.serving.domain import Deployment, Fleet, Rollout, RolloutState, advance, news, take_over
+from services.serving.ports import Board, Cluster, Deployments, Rollouts
+
+LONGEST_STEP_S = 2.0
+LOOK_AGAIN_S = 0.5
+
+log = Log(__name__)
+
+
+class Driver:
+    """Takes every deployment where it should be. One reconciler of the service."""
+
+    def __init__(
+        self, cluster: Cluster, board_of: Callable[[Bus], Board], *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._cluster = cluster
+        self._board_of = board_of
+        self._clock = clock
+        self._board: Board | None = None
+
+    @property
+    def board(self) -> Board:
+        """The notice board, known once the service has its bus."""
+        if self._board is None:
+            raise TransientError("starting", detail="the service has not looked at its replicas yet")
+        return self._board
+
+    async def step(self, work: Work) -> None:
+        """Look at all deployments; stay with rollouts under way, since their replicas report in milliseconds."""
+        self._board = self._board or self._board_of(work.bus)
+        async with self._board.changes() as changes:
+            until = monotonic() + LONGEST_STEP_S
+            while await self._look(work) and monotonic() < until:
+                await changes.wait(LOOK_AGAIN_S)
+
+    async def _look(self, work: Work) -> bool:
+        """Look once; tell whether a rollout is under way."""
+        async with work.transaction(write=False) as transaction:
+            deployments = await transaction.port(Deployments).all()
+        if not deployments:
+            return False
+        unreachable = await self._ensure(deployments)
+        under_way = [await self._drive(work, deployment) for deployment in deployments]
+        if unreachable:
+            raise unreachable
+        return any(under_way)
+
+    async def _ensure(self, deployments: Sequence[Deployment]) -> TransientError | None:
+        # Replicas that live need the cluster's REST API for nothing: a rollout goes on without it.
+        try:
+            await self._cluster.ensure(deployments)
+        except TransientError as error:
+            return error
+        return None
+
+    async def _drive(self, work: Work, deployment: Deployment) -> bool:
+        pipeline = deployment.pipeline
+        async with work.transaction(write=False) as transaction:
+            deployment = await transaction.port(Deployments).get(pipeline) or deployment
+            rollouts = transaction.port(Rollouts)
+            waiting = list(await rollouts.open(pipeline))
+            kept = [await rollouts.get(id_) for id_ in (deployment.answering, deployment.previous) if id_]
+        desired = desire(deployment, [*waiting, *filter(None, kept)])
+        if await self.board.desired(pipeline) != desired:
+            await self.board.post_desired(desired)
+        if not waiting:
+            return False
+        reports = await self.board.reports(pipeline)
+        fleet = Fleet(tuple(report.to_domain() for report in reports), await self._cluster.failure(pipeline))
+        if await self._advance(work, waiting[0].id, fleet):
+            return await self._drive(work, deployment)
+        return waiting[0].state is not RolloutState.PENDING
+
+    async def _advance(self, work: Work, rollout_id: UUID, fleet: Fleet) -> bool:
+        """Take a rollout one state further, if it can be; tell whether it was."""
+        async with work.transaction() as transaction:
+            rollouts, deployments = transaction.port(Rollouts), transaction.port(Deployments)
+            before = await rollouts.get(rollout_id)
+            deployment = await deployments.hold(before.pipeline) if before else None
+            # Read again under the lock: a newer promotion may have ended it meanwhile.
+            before = await rollouts.get(rollout_id)
+            if before is None or deployment is None:
+                return False
+            answering = await rollouts.get(deployment.answering) if deployment.answering else None
+            after = advance(before, deployment, fleet, now=self._clock())
+            if after == before:
+                return False
+            if before.state is RolloutState.PENDING:
+                after = replace(after, previous_version=answering.version if answering else None)
+            if after.state is RolloutState.FLIPPING:
+                await deployments.save(take_over(deployment, after))
+            await rollouts.save(after)
+            serving_version = answering.version if answering else None
+            fact = news(before, after, serving_version=serving_version, url=self._cluster.url(after.pipeline))
+            if fact:
+                transaction.say(fact, cause=after.cause)
+        _tell(before, after)
+        return True
+
+
+def _tell(before: Rollout, after: Rollout) -> None:
+    log.info(
+        "rollout went on",
+        pipeline=after.pipeline,
+        version=after.version,
+        rollout_id=str(after.id),
+        was=before.state.value,
+        state=after.state.value,
+        detail=after.detail,
+    )

@@ -1,0 +1,186 @@
+"""The prediction log of one replica: every answer, published in batches behind the request's back.
+
+Answers wait in a bounded buffer. What does not fit is counted as lost, said in the log and in the replica's
+report; an answer never waits for the log. An answer that was given less than a flush before a kill -9 is lost
+without a count: there is no one left to count it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+from contracts.serving import PredictionBatch, PredictionsServed
+from services.chassis.errors import EverloopError, TransientError
+from services.chassis.logs import Log
+from services.serving.domain import PredictionCounts
+
+LARGEST_MESSAGE_BYTES = 256 * 1024
+LARGEST_BATCH_ROWS = 1000
+ROW_OVERHEAD_BYTES = 100
+"""Id, event time and score of a row in JSON."""
+COMPLAIN_EVERY_S = 5.0
+
+log = Log(__name__)
+
+Publish = Callable[[PredictionsServed, str], Awaitable[None]]
+"""Publish under an id that stays the same when it is tried again; raises TransientError to be asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The rows of one request, as they were asked and answered."""
+
+    version: int
+    prediction_ids: Sequence[str]
+    event_times: Sequence[datetime]
+    served_at: datetime
+    inputs: Mapping[str, Sequence[Any]]
+    scores: Sequence[float]
+    traceparent: str | None
+    size_bytes: int
+    """Of the request's body: how large its rows are."""
+
+
+class PredictionLog:
+    """Takes answers at once and publishes them soon."""
+
+    def __init__(
+        self, publish: Publish, *, pipeline: str, replica: str, capacity_rows: int, flush_s: float, retry_s: float = 0.5
+    ) -> None:
+        """Start empty.
+
+        Args:
+            publish: Puts a message on the bus.
+            pipeline: Name of the model.
+            replica: Name of this replica.
+            capacity_rows: Most rows waiting; those beyond are lost.
+            flush_s: How long an answer may wait for others to share its message.
+            retry_s: Pause after a failed publication.
+        """
+        self._publish = publish
+        self._pipeline = pipeline
+        self._replica = replica
+        self._capacity_rows = capacity_rows
+        self._flush_s = flush_s
+        self._retry_s = retry_s
+        self._waiting: deque[Answered] = deque()
+        self._waiting_rows = 0
+        self._logged_rows = 0
+        self._lost_rows = 0
+        self._complained_at = float("-inf")
+        self._some = asyncio.Event()
+        self._flushing = asyncio.Lock()
+
+    @property
+    def counts(self) -> PredictionCounts:
+        """What became of the rows so far."""
+        return PredictionCounts(self._logged_rows, self._waiting_rows, self._lost_rows)
+
+    def add(self, answered: Answered) -> None:
+        """Take an answer; never waits. A full buffer loses the new answer, not the old ones."""
+        rows = len(answered.prediction_ids)
+        if self._waiting_rows + rows > self._capacity_rows:
+            self._lose(rows, "the buffer is full")
+            return
+        self._waiting.append(answered)
+        self._waiting_rows += rows
+        self._some.set()
+
+    async def run(self) -> None:
+        """Publish what comes, until cancelled."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(self._flush_s)
+            await self._flush()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Publish what is left, before ``run`` is cancelled; what can't be in time is lost and said so."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._flush()
+        except TimeoutError:
+            self._lose(self._waiting_rows, "the replica ends")
+            self._waiting.clear()
+            self._waiting_rows = 0
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            self._some.clear()
+            while self._waiting:
+                await self._send_some()
+
+    async def _send_some(self) -> None:
+        chosen, size_bytes = [self._waiting[0]], _published_bytes(self._waiting[0])
+        # One message holds whole requests; a request too large for one is cut into several below.
+        for answered in islice(self._waiting, 1, None):
+            size_bytes += _published_bytes(answered)
+            if size_bytes > LARGEST_MESSAGE_BYTES:
+                break
+            chosen.append(answered)
+        for batches in _messages(chosen):
+            await self._deliver(batches)
+        for answered in chosen:
+            self._waiting.popleft()
+            self._waiting_rows -= len(answered.prediction_ids)
+
+    async def _deliver(self, batches: tuple[PredictionBatch, ...]) -> None:
+        message = PredictionsServed(pipeline=self._pipeline, replica=self._replica, batches=batches)
+        message_id = str(uuid4())
+        rows = sum(len(batch.prediction_ids) for batch in batches)
+        while True:
+            try:
+                await self._publish(message, message_id)
+            except TransientError as error:
+                self._complain("prediction log waits for the bus", waiting_rows=self._waiting_rows, detail=str(error))
+                await asyncio.sleep(self._retry_s)
+            except EverloopError as error:
+                self._lose(rows, str(error))
+                return
+            else:
+                self._logged_rows += rows
+                return
+
+    def _lose(self, rows: int, why: str) -> None:
+        self._lost_rows += rows
+        if rows:
+            self._complain("predictions are lost to the log", rows=rows, lost_rows=self._lost_rows, reason=why)
+
+    def _complain(self, sentence: str, **fields: object) -> None:
+        # Under load every request would say the same.
+        if monotonic() - self._complained_at >= COMPLAIN_EVERY_S:
+            self._complained_at = monotonic()
+            log.warning(sentence, **fields)
+
+
+def _published_bytes(answered: Answered) -> int:
+    return answered.size_bytes + ROW_OVERHEAD_BYTES * len(answered.prediction_ids)
+
+
+def _messages(chosen: Sequence[Answered]) -> list[tuple[PredictionBatch, ...]]:
+    if len(chosen) > 1:
+        return [tuple(batch for answered in chosen for batch in _cut(answered))]
+    return [(batch,) for batch in _cut(chosen[0])]
+
+
+def _cut(answered: Answered) -> list[PredictionBatch]:
+    rows = len(answered.prediction_ids)
+    row_bytes = max(1, _published_bytes(answered) // rows)
+    step = max(1, min(LARGEST_BATCH_ROWS, LARGEST_MESSAGE_BYTES // row_bytes))
+    return [
+        PredictionBatch(
+            version=answered.version,
+            prediction_ids=tuple(answered.prediction_ids[start : start + step]),
+            event_times=tuple(answered.event_times[start : start + step]),
+            served_at=answered.served_at,
+            inputs={name: tuple(values[start : start + step]) for name, values in answered.inputs.items()},
+            scores=tuple(answered.scores[start : start + step]),
+            traceparent=answered.traceparent,
+        )
+        for start in range(0, rows, step)
+    ]

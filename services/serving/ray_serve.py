@@ -1,0 +1,151 @@
+"""The cluster: Ray Serve by its REST API, one application per model and one for the front door."""
+
+import json
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+import httpx
+
+from services.chassis.errors import TransientError
+from services.chassis.logs import Log
+from services.serving.domain import Deployment
+from services.serving.settings import ServingSettings
+
+DOOR = "everloop"
+FAILED = "DEPLOY_FAILED"
+TRY_FAILED_AGAIN_S = 30.0
+DRAIN_S = 20.0
+
+log = Log(__name__)
+
+
+def application_name(pipeline: str) -> str:
+    """Name the Serve application of a model."""
+    return f"model-{pipeline}"
+
+
+def applications(deployments: Sequence[Deployment], settings: ServingSettings) -> dict[str, dict[str, Any]]:
+    """Write down the Serve applications that these models need, by name."""
+    shared: dict[str, Any] = {
+        "nats_url": settings.nats_url,
+        "nats_ca_file": str(settings.nats_ca_file) if settings.nats_ca_file else None,
+        "log_level": settings.log_level,
+        "log_format": settings.log_format.value,
+    }
+    door = {
+        "name": DOOR,
+        "route_prefix": "/",
+        "import_path": "services.serving.door:build",
+        "args": shared,
+        "deployments": [_deployment("door", 1, settings, cpus=0)],
+    }
+    models: list[dict[str, Any]] = [
+        {
+            "name": application_name(deployment.pipeline),
+            "route_prefix": f"/v2/models/{deployment.pipeline}",
+            "import_path": "services.serving.replica:build",
+            "args": {
+                **shared,
+                "pipeline": deployment.pipeline,
+                "otlp_endpoint": settings.otlp_endpoint,
+                "code_dir": str(settings.home / "cache" / "code"),
+                "max_request_bytes": settings.max_request_bytes,
+                "max_rows": settings.max_rows,
+                "inline_rows": settings.inline_rows,
+                "log_capacity_rows": settings.log_capacity_rows,
+                "log_flush_s": settings.log_flush_s,
+                "trace_ratio": settings.trace_ratio,
+            },
+            "deployments": [_deployment("replica", deployment.replicas, settings, cpus=settings.replica_cpus)],
+        }
+        for deployment in deployments
+    ]
+    return {str(one["name"]): one for one in (door, *models)}
+
+
+class RayServe:
+    """Serve of one Ray cluster."""
+
+    def __init__(self, settings: ServingSettings) -> None:
+        self._settings = settings
+        self._failures: dict[str, str] = {}
+        self._retried_at = float("-inf")
+
+    async def ensure(self, deployments: Sequence[Deployment]) -> None:
+        """Make exactly these models run; those that do already are left alone.
+
+        Raises:
+            TransientError: Ray does not answer, or refuses.
+        """
+        wanted = applications(deployments, self._settings)
+        running = (await self._call("GET")).get("applications", {})
+        self._failures = {
+            name: str(state.get("message", "")) for name, state in running.items() if state.get("status") == FAILED
+        }
+        deployed = {name: state.get("deployed_app_config") or {} for name, state in running.items()}
+        if self._as_wanted(wanted, deployed):
+            return
+        self._retried_at = monotonic()
+        log.info("applications are deployed", applications=",".join(sorted(wanted)))
+        await self._call(
+            "PUT",
+            {
+                "proxy_location": "HeadOnly",
+                "http_options": {"host": self._settings.serve_host, "port": self._settings.serve_port},
+                "applications": list(wanted.values()),
+            },
+        )
+
+    async def failure(self, pipeline: str) -> str | None:
+        """Say why a model could not be started; None if it runs or is starting."""
+        return self._failures.get(application_name(pipeline))
+
+    def url(self, pipeline: str) -> str:
+        """Give the base URL of a model."""
+        settings = self._settings
+        base = settings.public_url or f"http://{settings.serve_host}:{settings.serve_port}"
+        return f"{base.rstrip('/')}/v2/models/{pipeline}"
+
+    def _as_wanted(self, wanted: Mapping[str, Any], deployed: Mapping[str, Any]) -> bool:
+        if wanted.keys() != deployed.keys():
+            return False
+        if any(_asked(wanted[name]) != _asked(deployed[name]) for name in wanted):
+            return False
+        return not self._failures or monotonic() - self._retried_at < TRY_FAILED_AGAIN_S
+
+    async def _call(self, method: str, content: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            async with httpx.AsyncClient(timeout=self._settings.ray_timeout_s, trust_env=False) as client:
+                url = f"{self._settings.ray_url.rstrip('/')}/api/serve/applications/"
+                answer = await client.request(method, url, json=content, headers=self._authorization())
+        except httpx.HTTPError as error:
+            raise TransientError("cluster_unavailable", detail=str(error) or type(error).__name__) from error
+        if answer.is_error:
+            detail = (answer.text.strip().splitlines() or [""])[-1]
+            raise TransientError("cluster_refused", status=answer.status_code, detail=detail[:500])
+        return dict(json.loads(answer.content)) if answer.content else {}
+
+    def _authorization(self) -> dict[str, str]:
+        file = self._settings.ray_token_path
+        return {"Authorization": f"Bearer {file.read_text().strip()}"} if file and file.is_file() else {}
+
+
+def _deployment(name: str, replicas: int, settings: ServingSettings, *, cpus: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "num_replicas": replicas,
+        "max_ongoing_requests": settings.max_ongoing_requests,
+        "max_queued_requests": settings.max_queued_requests,
+        "graceful_shutdown_timeout_s": DRAIN_S,
+        "health_check_period_s": 2.0,
+        "health_check_timeout_s": 20.0,
+        "ray_actor_options": {"num_cpus": cpus},
+        "logging_config": {"enable_access_log": False},
+    }
+
+
+def _asked(application: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Take what decides how an application runs; Serve adds fields of its own when it repeats the rest."""
+    sizes = {one["name"]: one.get("num_replicas") for one in application.get("deployments", ())}
+    return application.get("import_path"), application.get("route_prefix"), application.get("args"), sizes

@@ -1,0 +1,47 @@
+"""Settings of serving."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from services.chassis.settings import ServiceSettings, settings_for
+
+
+def _ray_token_path() -> Path | None:
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return Path(named) if named else None
+
+
+class ServingSettings(ServiceSettings):
+    """What an operator can set, as ``EVERLOOP_SERVING_…`` or under ``[serving]``."""
+
+    model_config = settings_for("serving")
+
+    ray_url: str = Field(default="http://127.0.0.1:8265", description="The Ray dashboard, which has Serve's REST API.")
+    ray_token_path: Path | None = Field(
+        default_factory=_ray_token_path, description="File with Ray's token; unset: RAY_AUTH_TOKEN_PATH."
+    )
+    ray_timeout_s: float = Field(default=60, gt=0, description="For one answer of Ray; the first starts Serve.")
+    serve_host: str = Field(
+        default="127.0.0.1", description="Where Serve listens for predictions. Loopback unless something guards it."
+    )
+    serve_port: int = Field(default=8000, ge=1, le=65535, description="Port of predictions, all models alike.")
+    public_url: str | None = Field(default=None, description="Base URL that clients see, where an edge is in front.")
+    replica_cpus: float = Field(
+        default=0.0,
+        ge=0,
+        description="CPU slots a replica reserves in Ray. 0 on one machine: training would miss what is reserved.",
+    )
+    max_request_bytes: int = Field(default=8 * 1024 * 1024, gt=0, description="Of one prediction request.")
+    max_rows: int = Field(default=10_000, gt=0, description="Of one prediction request.")
+    inline_rows: int = Field(
+        default=256, ge=0, description="Up to so many rows are scored on the event loop; more go to a thread."
+    )
+    max_ongoing_requests: int = Field(default=64, gt=0, description="Answered at once by one replica; others queue.")
+    max_queued_requests: int = Field(default=1024, gt=0, description="Waiting for one replica; others get 503.")
+    log_capacity_rows: int = Field(default=200_000, gt=0, description="Predictions that may wait for the broker.")
+    log_flush_s: float = Field(default=0.1, gt=0, description="How long a prediction waits for others to travel with.")
+    trace_ratio: float = Field(
+        default=0.01, ge=0, le=1, description="Share of requests traced that bring no trace context of their own."
+    )
