@@ -15,7 +15,7 @@ from contracts.message import utc_now
 from contracts.model import PipelineName
 from contracts.pipeline import DatasetContract
 from contracts.profile import DatasetProfile
-from services.chassis.errors import RejectedError
+from services.chassis.errors import RejectedError, TransientError
 from services.chassis.http import Tx
 from services.chassis.subscriptions import Cause
 from services.chassis.telemetry import current_traceparent
@@ -46,7 +46,9 @@ router = APIRouter(tags=["datasets"], prefix="/datasets")
 
 
 def _work(request: Request) -> Work:
-    work: Work = request.app.state.work
+    work: Work | None = getattr(request.app.state, "work", None)
+    if work is None:
+        raise TransientError("service_starting")
     return work
 
 

@@ -6,14 +6,18 @@ is looked for before it is written; the version, the batch's end and the event a
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
 
+from opentelemetry.trace import get_tracer
+
+from contracts import telemetry
 from contracts.ingestion import DatasetIngested, DatasetRejected, IngestMode, Rule, Violation
 from contracts.message import utc_now
 from services.chassis.errors import RejectedError, TransientError
 from services.chassis.logs import Log
+from services.chassis.subscriptions import Cause
+from services.chassis.telemetry import context_from, current_traceparent
 from services.chassis.work import Work
 from services.ingestion.domain import (
     Batch,
@@ -78,23 +82,20 @@ class Intake:
                     group.create_task(advance(batch))
 
     async def _advance(self, work: Work, batch: Batch) -> None:
-        try:
-            match batch.state:
-                case BatchState.RECEIVED:
-                    await self._store(work, batch)
-                case BatchState.STORED:
-                    await self._ingest(work, batch)
-                case BatchState.INGESTED | BatchState.REJECTED | BatchState.DUPLICATE:
-                    return
-                case _:
-                    assert_never(batch.state)
-        except Exception as error:
-            log.exception("batch put off", batch_id=str(batch.batch_id), pipeline=batch.pipeline)
-            await self._put_off(work, batch, error)
+        step = self._store if batch.state is BatchState.RECEIVED else self._ingest
+        context = context_from(batch.cause.traceparent if batch.cause else None)
+        attributes = {telemetry.PIPELINE: batch.pipeline}
+        with get_tracer("everloop").start_as_current_span(f"{step.__name__[1:]} batch", context, attributes=attributes):
+            try:
+                await step(work, batch)
+            except Exception as error:
+                await self._put_off(work, batch, error)
 
     async def _put_off(self, work: Work, batch: Batch, error: Exception) -> None:
         """Try again later: an outage passes. A fault that stays must not block the queue behind it for ever."""
         outage = isinstance(error, (TransientError, OSError))
+        say = log.warning if outage else log.exception
+        say("batch put off", batch_id=str(batch.batch_id), pipeline=batch.pipeline, error=str(error))
         if not outage and batch.attempts + 1 >= self._limits.max_attempts:
             await self._reject(work, batch, unreadable(f"could not be processed: {type(error).__name__}: {error}"))
             return
@@ -153,7 +154,7 @@ class Intake:
         async with work.transaction() as transaction:
             if await transaction.port(Batches).save(batch.ingested_as(number), was=BatchState.STORED):
                 await transaction.port(Versions).add(version)
-                transaction.say(ingested(version), cause=batch.cause)
+                transaction.say(ingested(version), cause=_story(batch))
 
     async def _judge(self, batch: Batch, raw: RawFile) -> Accepted | Refused:
         data = await self._archive.raw(raw)
@@ -176,7 +177,7 @@ class Intake:
         ended = (batch.stored(raw) if raw else batch).rejected(rejection)
         async with work.transaction() as transaction:
             if await transaction.port(Batches).save(ended, was=was):
-                transaction.say(rejected(ended, rejection), cause=batch.cause)
+                transaction.say(rejected(ended, rejection), cause=_story(batch))
 
     def _version(
         self,
@@ -206,6 +207,12 @@ class Intake:
             created_at=self._clock(),
             ignored_columns=accepted.ignored_columns,
         )
+
+
+def _story(batch: Batch) -> Cause | None:
+    """What led to a fact about a batch: its cause, seen from the span of the step at work."""
+    here = current_traceparent()
+    return replace(batch.cause, traceparent=here) if batch.cause and here else batch.cause
 
 
 def ingested(version: DatasetVersion) -> DatasetIngested:
