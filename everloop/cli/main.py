@@ -1,10 +1,11 @@
 """The command `everloop`."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
-from everloop.cli import lifecycle
+from everloop.cli import answers, bus, dead, inference, lifecycle, models, work
 from everloop.cli.exits import Exit, exit_of
 
 app = typer.Typer(
@@ -16,10 +17,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-PLATFORM = "The platform"
-
-app.command(rich_help_panel=PLATFORM)(lifecycle.up)
-app.command(rich_help_panel=PLATFORM)(lifecycle.down)
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "The platform": (lifecycle.up, lifecycle.down),
+    "The loop": (work.ingest, work.train, work.runs, inference.predict, inference.label),
+    "Models": (models.models, models.approve, models.reject, models.rollback),
+    "Answers": (answers.why, answers.trace, models.lineage),
+    "The bus": (bus.publish, bus.events),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(dead.app, name="dead", rich_help_panel="The bus")
 
 
 def main() -> None:
@@ -34,3 +42,7 @@ def main() -> None:
             raise
         typer.secho(f"everloop: {error}", fg="red", err=True)
         sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,8 +3,8 @@
 import json
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -114,7 +114,7 @@ class Bus:
 
     async def follow(
         self, subject: str = "events.>", *, since: int | None = None, stream: str = EVENTS.name
-    ) -> AsyncIterator[Heard]:
+    ) -> AsyncGenerator[Heard]:
         """Hear events in order, without end.
 
         Args:
@@ -139,6 +139,26 @@ class Bus:
                 yield _heard(delivery.subject, delivery.data, dict(delivery.headers or {}), place)
         finally:
             await subscription.unsubscribe()
+
+    async def past(self, subject: str = "events.>", *, stream: str = EVENTS.name) -> AsyncGenerator[Heard]:
+        """Read the events kept so far, oldest first, and stop at the newest."""
+        newest = (await self.newest(stream))["last_seq"]
+        last_of_subject = await self._last(stream, subject, newest)
+        if last_of_subject == 0:
+            return
+        async with aclosing(self.follow(subject, since=0, stream=stream)) as story:
+            async for heard in story:
+                yield heard
+                if heard.sequence >= last_of_subject:
+                    return
+
+    async def _last(self, stream: str, subject: str, newest: int) -> int:
+        """Find the newest message of a subject; 0 if there is none. A subject with wildcards is the stream's all."""
+        try:
+            answer = await self.ask(f"STREAM.MSG.GET.{stream}", last_by_subj=subject)
+        except RefusedError:
+            return 0
+        return min(int(answer["message"]["seq"]), newest)
 
     async def newest(self, stream: str) -> Mapping[str, Any]:
         """Read a stream's own counts: messages, bytes, first and last sequence."""

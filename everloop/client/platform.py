@@ -1,8 +1,8 @@
 """A running platform, as one object."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -59,11 +59,30 @@ class Platform:
             raise TimedOutError(f"no {event.__name__} within {within_s:g} s") from error
         raise PlatformUnreachableError("the broker closed the stream")
 
-    async def story(self, correlation_id: str, *, since: int) -> AsyncIterator[Heard]:
-        """Hear every event that one message led to, in order, without end."""
-        async for heard in self.bus.follow(since=since):
-            if heard.envelope.correlationid == correlation_id:
-                yield heard
+    async def story(
+        self, message_id: str, *, since: int, within_s: float, pipeline: str = "*"
+    ) -> AsyncGenerator[Heard]:
+        """Hear every event that one message led to, in order.
+
+        Args:
+            message_id: The message that began it.
+            since: A place in the event stream before it, such as a receipt's ``mark``.
+            within_s: How long the story is listened to.
+            pipeline: About which pipeline, where that is known; spares hearing the others.
+
+        Raises:
+            TimedOutError: The time is over. Who has heard enough leaves before.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                async with aclosing(self.bus.follow(f"events.*.*.*.*.{pipeline}", since=since)) as events:
+                    async for heard in events:
+                        if heard.envelope.correlationid == message_id:
+                            yield heard
+        except TimeoutError as error:
+            raise TimedOutError(
+                f"it was not over within {within_s:g} s; `everloop trace {message_id}` tells more"
+            ) from error
 
     async def get(self, service: str, path: str, **query: str | int) -> Any:
         """Ask a service's API.

@@ -91,11 +91,25 @@ class Table:
         return ProcessSpec(
             name,
             _python(f"services.{name}.main"),
-            self._env() | ray_env(self.home) | {"EVERLOOP_PORT": str(self.ports[name])},
+            self._env() | ray_env(self.home) | self._own(name),
             url,
             http_ready(self.client, f"{url}/health/ready"),
             after=("nats",),
         )
+
+    def _own(self, service: str) -> dict[str, str]:
+        """Write what only one service is told."""
+        port = {"EVERLOOP_PORT": str(self.ports[service])}
+        match service:
+            case "training":
+                return port | {"EVERLOOP_TRAINING_RAY_URL": self.endpoints.ray}
+            case "serving":
+                serve_port = str(self.ports["serve"])
+                return port | {
+                    "EVERLOOP_SERVING_RAY_URL": self.endpoints.ray,
+                    "EVERLOOP_SERVING_SERVE_PORT": serve_port,
+                }
+        return port
 
     def _env(self) -> dict[str, str]:
         return os.environ | {

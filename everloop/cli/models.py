@@ -1,0 +1,195 @@
+"""`everloop models`, `lineage`, `approve`, `reject`, `rollback`: the registry."""
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from everloop.cli import options
+from everloop.cli.exits import CommandError, Exit
+from everloop.cli.output import metrics, pairs, say, short, show_json, table, when
+from everloop.cli.session import with_platform
+
+if TYPE_CHECKING:
+    from contracts.message import Command
+    from contracts.registry import ModelVersionPromoted, ModelVersionRejected
+    from everloop.client import Platform
+
+DECISION_LIMIT_S = 30.0
+Version = Annotated[int, typer.Argument(help="Number of the version.", min=1, show_default=False)]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; recorded for good.", show_default=False)]
+
+
+def models(
+    model: Annotated[str | None, typer.Argument(help="Show the versions of this model.")] = None,
+    home: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """List models, or the versions of one with their gates and decisions.
+
+    Example: everloop models flight_delays
+    """
+
+    async def work(platform: "Platform") -> Any:
+        return await platform.get("registry", f"/v1/models/{model}/versions" if model else "/v1/models")
+
+    found = with_platform(home, work)
+    if as_json:
+        show_json(found)
+    elif model:
+        table(
+            ("Version", "State", "Aliases", "Metrics", "Decided by", "Why", "Registered"),
+            (
+                (
+                    one["version"],
+                    one["state"],
+                    " ".join(one["aliases"]),
+                    metrics(one["metrics"]),
+                    (one["decision"] or {}).get("by"),
+                    (one["decision"] or {}).get("reason"),
+                    when(one["registered_at"]),
+                )
+                for one in found
+            ),
+            empty=f"{model} has no versions yet.",
+        )
+    else:
+        table(
+            ("Model", "Champion", "Challenger", "Previous", "Policy", "Description"),
+            (
+                (
+                    one["name"],
+                    one["aliases"]["champion"],
+                    one["aliases"]["challenger"],
+                    one["aliases"]["previous"],
+                    one["promotion"]["policy"],
+                    one["description"],
+                )
+                for one in found
+            ),
+            empty="No models are registered.",
+        )
+
+
+def lineage(model: options.Model, version: Version, home: options.Home = None, as_json: options.Json = False) -> None:
+    """Show what a version is made of: run, data, code, parameters, environment, gates, decision.
+
+    Example: everloop lineage flight_delays 3
+    """
+
+    async def work(platform: "Platform") -> Any:
+        return await platform.get("registry", f"/v1/models/{model}/versions/{version}")
+
+    found = with_platform(home, work)
+    if as_json:
+        show_json(found)
+        return
+    made, decision = found["lineage"], found["decision"]
+    say(f"[bold]{model} {version}[/bold]  {found['state']} {' '.join(found['aliases'])}")
+    pairs(
+        {
+            "bundle": f"{found['bundle_uri']}\n{found['bundle_digest']}",
+            "run": made["run_id"],
+            "dataset": f"version {made['dataset']['version']}, {made['dataset']['digest']}\n"
+            f"{made['dataset']['table_uri']} @ {made['dataset']['delta_version']}",
+            "code": made["code_digest"] + (f"\ncommit {made['commit']}" if made.get("commit") else ""),
+            "environment": made["environment_digest"],
+            "seed": made["seed"],
+            "parameters": "  ".join(f"{name}={value}" for name, value in made["parameters"].items()) or None,
+            "metrics": metrics(found["metrics"]),
+            "champion then": found["champion_version"]
+            and f"{found['champion_version']}: {metrics(found['champion_metrics'])}",
+            "decided": decision and f"by {decision['by']} at {when(decision['at'])}: {decision['reason']}",
+        }
+    )
+    table(
+        ("Gate", "Passed", "Explanation"),
+        (
+            (f"{one['gate']['kind']} {one['gate']['metric']}", "yes" if one["passed"] else "no", one["explanation"])
+            for one in found["verdicts"]
+        ),
+    )
+    table(
+        ("File", "Bytes", "Digest"),
+        ((one["path"], one["size_bytes"], short(one["digest"])) for one in found["manifest"]["files"]),
+    )
+
+
+def approve(
+    model: options.Model,
+    version: Version,
+    reason: Reason,
+    by: options.By = None,
+    home: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Promote a version that waits for a person.
+
+    Example: everloop approve flight_delays 3 --reason "checked the slices"
+    """
+    from contracts.registry import ApproveModelVersion
+
+    command = ApproveModelVersion(pipeline=model, version=version, approved_by=options.person(by), reason=reason)
+    _decide(command, home, as_json=as_json)
+
+
+def reject(
+    model: options.Model,
+    version: Version,
+    reason: Reason,
+    by: options.By = None,
+    home: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Refuse a version that waits for a person.
+
+    Example: everloop reject flight_delays 3 --reason "worse for small airports"
+    """
+    from contracts.registry import RejectModelVersion
+
+    command = RejectModelVersion(pipeline=model, version=version, rejected_by=options.person(by), reason=reason)
+    _decide(command, home, as_json=as_json)
+
+
+def rollback(
+    model: options.Model,
+    reason: Reason,
+    to: Annotated[int | None, typer.Option(help="Version to go back to.", show_default="the previous champion")] = None,
+    by: options.By = None,
+    home: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make an earlier version champion again; serving follows without a failed request.
+
+    Example: everloop rollback flight_delays --reason "complaints from LGA"
+    """
+    from contracts.registry import RollBackModel
+
+    command = RollBackModel(pipeline=model, to_version=to, requested_by=options.person(by), reason=reason)
+    _decide(command, home, as_json=as_json)
+
+
+def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
+    """Say a command and wait for the fact that it led to, or for the registry's refusal."""
+    from contracts.registry import ModelCommandRefused, ModelVersionPromoted, ModelVersionRejected
+
+    async def work(platform: "Platform") -> "ModelVersionPromoted | ModelVersionRejected":
+        receipt = await platform.bus.say(command, source="cli")
+        story = platform.story(
+            receipt.message_id, since=receipt.mark, within_s=DECISION_LIMIT_S, pipeline=command.pipeline
+        )
+        async with aclosing(story):
+            async for heard in story:
+                if isinstance(heard.message, ModelCommandRefused):
+                    raise CommandError(f"refused: {heard.message.detail}")
+                if isinstance(heard.message, ModelVersionPromoted | ModelVersionRejected):
+                    return heard.message
+        raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
+
+    fact = with_platform(home, work)
+    if as_json:
+        show_json({"event": type(fact).__name__, **fact.model_dump(mode="json")})
+    elif isinstance(fact, ModelVersionPromoted):
+        say(f"Version {fact.version} of {fact.pipeline} is champion.")
+    else:
+        say(f"Version {fact.version} of {fact.pipeline} is refused.")
