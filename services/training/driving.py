@@ -1,0 +1,173 @@
+"""Sees every unfinished run through: pins it, submits its job, follows the job, says how it ended.
+
+Each step asks the cluster and the store outside of any transaction, then takes the run one transition further in
+a short one, if the run still is as it was seen. So a step may be killed anywhere: what the cluster already has is
+found there by its submission id, and what was not written down is found out again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from contracts import telemetry as names
+from contracts.jobs import TrainingSpec
+from contracts.message import utc_now
+from contracts.pipeline import TrainerName
+from services.chassis.errors import TransientError
+from services.chassis.logs import Log
+from services.chassis.telemetry import current_traceparent
+from services.chassis.work import Work
+from services.training.domain import JobStatus, follow, specify, stopped
+from services.training.ports import Cluster, Pipelines, RunFiles, Runs
+from services.training.run import Change, Run, RunState
+
+log = Log(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entrypoint:
+    """How a job begins on the cluster."""
+
+    python: str
+    cache: str
+    otlp_endpoint: str | None = None
+
+    def command(self, spec: TrainingSpec, spec_uri: str) -> list[str]:
+        """Write the command: unpack the very code of the run, then train."""
+        bootstrap = [self.python, "-m", "ray_jobs.bootstrap", spec.code.uri, spec.code.digest, self.cache]
+        return [*bootstrap, "ray_jobs.train", spec_uri]
+
+    def environment(self, traceparent: str | None) -> dict[str, str]:
+        """Write the variables that the job finds itself with."""
+        # By default Ray starts workers at nice 15, where they starve beside services.
+        variables = {"RAY_worker_niceness": "0"}
+        if traceparent:
+            variables["TRACEPARENT"] = traceparent
+        if self.otlp_endpoint:
+            variables["EVERLOOP_OTLP_ENDPOINT"] = self.otlp_endpoint
+        return variables
+
+
+def entrypoint_cpus(spec: TrainingSpec) -> float:
+    """Say what the entrypoint itself takes; the workers of a distributed trainer ask for their own."""
+    trainer = spec.definition.trainer
+    match trainer.name:
+        case TrainerName.LIGHTGBM:
+            return trainer.cpus_per_worker
+        case TrainerName.TORCH:
+            return 0
+        case _:
+            assert_never(trainer.name)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Drives runs. Progress is said at once when the stage changes, else at most every ``progress_interval``."""
+
+    cluster: Cluster
+    files: RunFiles
+    entrypoint: Entrypoint
+    progress_interval: timedelta
+    clock: Callable[[], datetime] = utc_now
+
+    async def step(self, work: Work) -> None:
+        """Take every unfinished run as far as it goes now; one that cannot go on holds up no other.
+
+        Raises:
+            TransientError: The cluster or the store cannot be reached; the next step tries again.
+            ExceptionGroup: What else kept runs from going on.
+        """
+        async with work.transaction(write=False) as tx:
+            runs = await tx.port(Runs).unfinished()
+        outcomes = await asyncio.gather(*(self._drive(run, work) for run in runs), return_exceptions=True)
+        errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        if errors and all(isinstance(error, TransientError) for error in errors):
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup("runs are held up", errors)
+
+    async def _drive(self, run: Run, work: Work) -> None:
+        match run.state:
+            case RunState.DEBOUNCING:
+                await self._pin(run, work)
+            case RunState.SUBMITTING:
+                await self._submit(run, work)
+            case RunState.RUNNING:
+                await self._follow(run, work)
+            case RunState.STOPPING:
+                await self._stop(run, work)
+            case RunState.AWAITING_APPROVAL | RunState.SUCCEEDED | RunState.FAILED | RunState.CANCELLED:
+                return
+            case _:
+                assert_never(run.state)
+
+    async def _pin(self, run: Run, work: Work) -> None:
+        if run.ready_at > self.clock():
+            return
+        async with work.transaction(write=False) as tx:
+            pipeline = await tx.port(Pipelines).get(run.pipeline)
+            dataset = await tx.port(Pipelines).dataset(run.pipeline, run.dataset_version)
+        if pipeline is None or dataset is None:
+            raise LookupError(f"run {run.run_id} has lost its pipeline or its dataset")
+        spec = specify(run, pipeline, dataset, self.files.directory(run.run_id))
+        await self._change(run, work, lambda now: now.pin(spec))
+
+    async def _submit(self, run: Run, work: Work) -> None:
+        spec = run.pinned
+        spec_uri = await self.files.write_spec(spec)
+        seen = await self.cluster.job(run.submission_id)
+        if seen.status is JobStatus.UNKNOWN:
+            with trace.get_tracer("everloop").start_as_current_span(
+                "submit training job",
+                TraceContextTextMapPropagator().extract({"traceparent": run.origin.traceparent or ""}),
+                attributes={names.PIPELINE: run.pipeline, names.RUN_ID: str(run.run_id)},
+            ):
+                await self.cluster.submit(
+                    run.submission_id,
+                    self.entrypoint.command(spec, spec_uri),
+                    cpus=entrypoint_cpus(spec),
+                    environment=self.entrypoint.environment(current_traceparent() or run.origin.traceparent),
+                )
+            log.info("training job submitted", submission_id=run.submission_id, pipeline=run.pipeline)
+        now = self.clock()
+        await self._change(run, work, lambda current: current.submitted(now))
+
+    async def _follow(self, run: Run, work: Work) -> None:
+        job = await self.cluster.job(run.submission_id)
+        result = None
+        if job.status in (JobStatus.SUCCEEDED, JobStatus.UNKNOWN):
+            result = await self.files.result(run)
+        now = self.clock()
+        await self._change(run, work, lambda current: follow(current, job, result, now))
+        if job.status is JobStatus.RUNNING:
+            await self._tell_progress(run, work, now)
+
+    async def _tell_progress(self, run: Run, work: Work, now: datetime) -> None:
+        line = await self.files.progress(run)
+        if line and run.tells(line, now, every=self.progress_interval):
+            await self._change(run, work, lambda current: current.progressed(line, now))
+
+    async def _stop(self, run: Run, work: Work) -> None:
+        job = await self.cluster.job(run.submission_id)
+        if not job.status.ended:
+            await self.cluster.stop(run.submission_id)
+        now = self.clock()
+        await self._change(run, work, lambda current: stopped(current, job, now))
+
+    async def _change(self, seen: Run, work: Work, transition: Callable[[Run], Change]) -> None:
+        """Take a run one transition further, unless it meanwhile is another's turn."""
+        if transition(seen).run == seen:
+            return
+        async with work.transaction() as tx:
+            current = await tx.port(Runs).claim(seen.run_id)
+            if current is None or (current.state, current.attempt) != (seen.state, seen.attempt):
+                return
+            after, says = transition(current)
+            await tx.port(Runs).save(after)
+            for message in says:
+                tx.say(message, cause=after.origin)

@@ -1,0 +1,134 @@
+"""Ray as the cluster, through its Jobs API over HTTP: no import of Ray, nothing that blocks."""
+
+import shlex
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+
+from services.chassis.errors import RejectedError, TransientError
+from services.training.domain import Job, JobStatus
+
+LAST_LINES = 40
+MAX_LOG_BYTES = 256 * 1024
+DETAIL_CHARACTERS = 300
+
+
+class RayCluster:
+    """Jobs on Ray. A job's name is its submission id."""
+
+    def __init__(self, url: str, *, token_path: Path | None = None, timeout_s: float = 15) -> None:
+        """Prepare, without connecting yet.
+
+        Args:
+            url: Base URL of the dashboard, which serves the Jobs API.
+            token_path: File with the cluster's token, read at each request as Ray may write it later than we start.
+            timeout_s: Longest wait for one answer.
+        """
+        self._url = url
+        self._token_path = token_path
+        # The cluster is inside: what the environment says of proxies is for the world outside.
+        self._client = httpx.AsyncClient(base_url=url, timeout=timeout_s, trust_env=False)
+
+    async def submit(
+        self, submission_id: str, command: Sequence[str], *, cpus: float, environment: Mapping[str, str]
+    ) -> None:
+        """Start a job. A name that Ray has seen is answered with 500 like any failure of its own: ask first.
+
+        Raises:
+            RejectedError: Ray calls the request wrong.
+            TransientError: Ray did not take it, or cannot be reached.
+        """
+        job = {
+            "entrypoint": shlex.join(command),
+            "submission_id": submission_id,
+            "runtime_env": {"env_vars": dict(environment)},
+            # Unset, Ray runs the entrypoint on its head node and counts nothing for it.
+            "entrypoint_num_cpus": cpus or None,
+        }
+        async with self._answer("POST", "/api/jobs/", json=job) as answer:
+            if answer.status_code == httpx.codes.BAD_REQUEST:
+                raise RejectedError("job_refused", detail=await _detail(answer))
+            await _require_success(answer)
+
+    async def job(self, submission_id: str) -> Job:
+        """Look a job up, with its last words if it failed.
+
+        Raises:
+            TransientError: Ray cannot be reached, or cannot say.
+        """
+        async with self._answer("GET", _path(submission_id)) as answer:
+            if answer.status_code == httpx.codes.NOT_FOUND and "does not exist" in await _detail(answer):
+                return Job(JobStatus.UNKNOWN)
+            await _require_success(answer)
+            await answer.aread()
+            seen = answer.json()
+        status = JobStatus(seen["status"].lower())
+        if status is not JobStatus.FAILED:
+            return Job(status, seen.get("driver_exit_code"))
+        words = await self.logs(submission_id, lines=LAST_LINES)
+        return Job(status, seen.get("driver_exit_code"), words or seen.get("message") or "")
+
+    async def stop(self, submission_id: str) -> None:
+        """Have a job stopped; one that has ended, or is not known, stays as it is.
+
+        Raises:
+            TransientError: Ray cannot be reached, or could not stop it.
+        """
+        async with self._answer("POST", f"{_path(submission_id)}/stop") as answer:
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                await _require_success(answer)
+
+    async def logs(self, submission_id: str, *, lines: int) -> str:
+        """Read the last lines a job wrote; empty if Ray has none.
+
+        Raises:
+            TransientError: Ray cannot be reached.
+        """
+        # Of the two places that serve logs only this one can be asked for the end of them.
+        query = {"submission_id": submission_id, "lines": str(lines), "filter_ansi_code": "true"}
+        async with self._answer("GET", "/api/v0/logs/file", params=query) as answer:
+            if not answer.is_success:
+                return ""
+            content = b""
+            async for chunk in answer.aiter_bytes():
+                content = (content + chunk)[-MAX_LOG_BYTES:]
+        return content.decode(errors="replace").strip()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, path: str, *, json: object = None, params: Mapping[str, str] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        try:
+            async with self._client.stream(
+                method, path, json=json, params=params, headers=self._authorization()
+            ) as answer:
+                yield answer
+        except httpx.TransportError as error:
+            raise TransientError("cluster_unreachable", url=self._url, detail=type(error).__name__) from error
+
+    def _authorization(self) -> dict[str, str]:
+        if self._token_path is None or not self._token_path.is_file():
+            return {}
+        return {"Authorization": f"Bearer {self._token_path.read_text().strip()}"}
+
+
+def _path(submission_id: str) -> str:
+    return f"/api/jobs/{quote(submission_id, safe='')}"
+
+
+async def _require_success(answer: httpx.Response) -> None:
+    if not answer.is_success:
+        raise TransientError("cluster_failed", status=answer.status_code, detail=await _detail(answer))
+
+
+async def _detail(answer: httpx.Response) -> str:
+    """Read the end of an answer's text: of Ray's tracebacks the last line says what happened."""
+    await answer.aread()
+    return answer.text.strip()[-DETAIL_CHARACTERS:]

@@ -1,0 +1,1 @@
+"""Training's ports in memory."""

@@ -1,0 +1,44 @@
+"""Runs in memory."""
+
+from uuid import UUID
+
+from services.chassis.errors import TransientError
+from services.training.ports import History
+from services.training.run import Run, RunState
+
+
+class InMemoryRuns:
+    def __init__(self, *runs: Run) -> None:
+        self._runs = {run.run_id: run for run in runs}
+
+    async def get(self, run_id: UUID) -> Run | None:
+        return self._runs.get(run_id)
+
+    async def claim(self, run_id: UUID) -> Run | None:
+        return await self.get(run_id)
+
+    async def save(self, run: Run) -> None:
+        active = await self.active(run.pipeline)
+        if active and active.run_id != run.run_id and not run.state.finished:
+            raise TransientError("run_active", pipeline=run.pipeline)
+        self._runs[run.run_id] = run
+
+    async def active(self, pipeline: str) -> Run | None:
+        return next((run for run in await self.unfinished() if run.pipeline == pipeline), None)
+
+    async def unfinished(self) -> list[Run]:
+        return sorted((run for run in self._runs.values() if not run.state.finished), key=lambda run: run.created_at)
+
+    async def recent(self, pipeline: str | None, *, limit: int) -> list[Run]:
+        chosen = [run for run in self._runs.values() if pipeline in (None, run.pipeline)]
+        return sorted(chosen, key=lambda run: run.created_at, reverse=True)[:limit]
+
+    async def history(self, pipeline: str) -> History:
+        runs = await self.recent(pipeline, limit=len(self._runs))
+        used = [run.pinned.dataset.version for run in runs if run.state is RunState.SUCCEEDED]
+        return History(
+            used=max(used, default=None),
+            last_as_of=next((run.cause.as_of for run in runs if run.automatic and run.cause.as_of), None),
+            labels=runs[0].labels if runs else 0,
+            last_at=runs[0].created_at if runs else None,
+        )
