@@ -54,6 +54,7 @@ class Bucket:
     def __init__(self, bus: Bus, definition: BucketDefinition) -> None:
         self._bus = bus
         self._definition = definition
+        self._made = False
 
     async def put(self, key: str, value: bytes) -> None:
         """Replace the value of a key.
@@ -62,11 +63,15 @@ class Bucket:
             BusUnavailableError: No answer; the value may be stored or not.
         """
         subject = self._subject(key)
+        if not self._made:
+            # Whoever listens for changes is a responder to the broker, so a missing stream would look like a timeout.
+            await self._bus.ask(f"STREAM.CREATE.{self._definition.stream}", **self._definition.configuration())
+            self._made = True
         try:
             await self._bus.publish(subject, value, headers={MESSAGE_ID: uuid4().hex})
-        except NotOnBusError:
-            await self._bus.ask(f"STREAM.CREATE.{self._definition.stream}", **self._definition.configuration())
-            await self._bus.publish(subject, value, headers={MESSAGE_ID: uuid4().hex})
+        except (NotOnBusError, TransientError):
+            self._made = False
+            raise
 
     async def get(self, key: str) -> bytes | None:
         """Read the value of a key; None if it has none.
