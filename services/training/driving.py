@@ -18,7 +18,8 @@ from contracts import telemetry as names
 from contracts.jobs import TrainingSpec
 from contracts.message import utc_now
 from contracts.pipeline import TrainerName
-from services.chassis.errors import TransientError
+from contracts.training import FailureReason
+from services.chassis.errors import RejectedError, TransientError
 from services.chassis.logs import Log
 from services.chassis.telemetry import current_traceparent
 from services.chassis.work import Work
@@ -118,24 +119,29 @@ class Driver:
         await self._change(run, work, lambda now: now.pin(spec))
 
     async def _submit(self, run: Run, work: Work) -> None:
-        spec = run.pinned
-        spec_uri = await self.files.write_spec(spec)
+        spec_uri = await self.files.write_spec(run.pinned)
         seen = await self.cluster.job(run.submission_id)
-        if seen.status is JobStatus.UNKNOWN:
-            with trace.get_tracer("everloop").start_as_current_span(
-                "submit training job",
-                TraceContextTextMapPropagator().extract({"traceparent": run.origin.traceparent or ""}),
-                attributes={names.PIPELINE: run.pipeline, names.RUN_ID: str(run.run_id)},
-            ):
-                await self.cluster.submit(
-                    run.submission_id,
-                    self.entrypoint.command(spec, spec_uri),
-                    cpus=entrypoint_cpus(spec),
-                    environment=self.entrypoint.environment(current_traceparent() or run.origin.traceparent),
-                )
-            log.info("training job submitted", submission_id=run.submission_id, pipeline=run.pipeline)
         now = self.clock()
+        if seen.status is JobStatus.UNKNOWN:
+            try:
+                await self._begin(run, spec_uri)
+            except RejectedError as error:
+                detail = str(error)
+                await self._change(run, work, lambda current: current.fail(FailureReason.REJECTED, detail, now))
+                return
         await self._change(run, work, lambda current: current.submitted(now))
+
+    async def _begin(self, run: Run, spec_uri: str) -> None:
+        parent = TraceContextTextMapPropagator().extract({"traceparent": run.origin.traceparent or ""})
+        about = {names.PIPELINE: run.pipeline, names.RUN_ID: str(run.run_id)}
+        with trace.get_tracer("everloop").start_as_current_span("submit training job", parent, attributes=about):
+            await self.cluster.submit(
+                run.submission_id,
+                self.entrypoint.command(run.pinned, spec_uri),
+                cpus=entrypoint_cpus(run.pinned),
+                environment=self.entrypoint.environment(current_traceparent() or run.origin.traceparent),
+            )
+        log.info("training job submitted", submission_id=run.submission_id, pipeline=run.pipeline)
 
     async def _follow(self, run: Run, work: Work) -> None:
         job = await self.cluster.job(run.submission_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.chassis.errors import TransientError
+from services.chassis.errors import RejectedError, TransientError
 from services.training.domain import Job, JobStatus
 
 
@@ -14,12 +14,15 @@ class InMemoryCluster:
         self.commands: dict[str, list[str]] = {}
         self.environments: dict[str, dict[str, str]] = {}
         self.reachable = True
+        self.refuses: str | None = None
         self.stopped: list[str] = []
 
     async def submit(
         self, submission_id: str, command: Sequence[str], *, cpus: float, environment: Mapping[str, str]
     ) -> None:
         self._reach()
+        if self.refuses:
+            raise RejectedError("job_refused", detail=self.refuses)
         if submission_id in self.jobs:
             raise TransientError("cluster_failed", status=500)
         self.jobs[submission_id] = Job(JobStatus.RUNNING)

@@ -11,6 +11,7 @@ class InMemoryRunFiles:
         self.specs: dict[UUID, TrainingSpec] = {}
         self.lines: dict[UUID, Progress] = {}
         self.results: dict[UUID, Result] = {}
+        self.broken: set[UUID] = set()
 
     def directory(self, run_id: UUID) -> str:
         return f"/store/runs/{run_id}"
@@ -26,4 +27,6 @@ class InMemoryRunFiles:
         return self.lines.get(run.run_id)
 
     async def result(self, run: Run) -> Result | None:
+        if run.run_id in self.broken:
+            raise LookupError(run.run_id)
         return self.results.get(run.run_id)

@@ -23,13 +23,13 @@ class Story:
         self.runs = InMemoryRuns()
         self.causes = InMemoryCauses()
         self._numbers = count(1000)
-        self._ports = {Pipelines: self.pipelines, Runs: self.runs, Causes: self.causes}
+        self.ports = {Pipelines: self.pipelines, Runs: self.runs, Causes: self.causes}
 
     async def hear(self, message: Message, envelope: Cause | None = None) -> list[Message]:
         number = next(self._numbers)
         envelope = envelope or examples.message(number, at=examples.NOON + timedelta(minutes=number))
         (subscription,) = (line for line in handlers.SUBSCRIPTIONS if line.message is type(message))
-        ports = {name: envelope if port is Cause else self._ports[port] for name, port in subscription.ports.items()}
+        ports = {name: envelope if port is Cause else self.ports[port] for name, port in subscription.ports.items()}
         return await subscription.handler(message, **ports)
 
     async def ingest(self, version: int) -> None:
