@@ -109,7 +109,7 @@ def judge_drift(
             "statistic": float(largest[-1]),
             "threshold": float(np.sort(largest[:-1])[-allowed]) if allowed else None,
             "effect": effect,
-            "shifts": shifts[:SHIFTS_KEPT],
+            "shifts": tuple(shifts[:SHIFTS_KEPT]),
         }
     )
 
