@@ -65,8 +65,7 @@ class Bucket:
         subject = self._subject(key)
         if not self._made:
             # Whoever listens for changes is a responder to the broker, so a missing stream would look like a timeout.
-            await self._bus.ask(f"STREAM.CREATE.{self._definition.stream}", **self._definition.configuration())
-            self._made = True
+            await self._make()
         try:
             await self._bus.publish(subject, value, headers={MESSAGE_ID: uuid4().hex})
         except (NotOnBusError, TransientError):
@@ -111,6 +110,13 @@ class Bucket:
     def changes(self, key: str = ">") -> AbstractAsyncContextManager[asyncio.Queue[str]]:
         """Hear of changes as they happen, without any promise; read as well now and then."""
         return self._bus.listen(self._subject(key))
+
+    async def _make(self) -> None:
+        try:
+            await self._bus.ask(f"STREAM.INFO.{self._definition.stream}")
+        except NotOnBusError:
+            await self._bus.ask(f"STREAM.CREATE.{self._definition.stream}", **self._definition.configuration())
+        self._made = True
 
     def _subject(self, key: str) -> str:
         return f"$KV.{self._definition.name}.{key}"
