@@ -15,6 +15,8 @@ from everloop.sdk import Pipeline
 MAX_BYTES = 20 * 1024 * 1024
 PIPELINE = "pipeline"
 PLATFORM = "platform"
+SAMPLES = ("sample.parquet", "sample.csv")
+"""Rows to check a pipeline on; no part of its code."""
 PRIVATE_PACKAGE = "_everloop_pipelines"
 # What a run executes besides the pipeline; the face and the services stay out.
 _PLATFORM_FILES = ("contracts", "ray_jobs", "everloop/__init__.py", "everloop/sdk.py", "everloop/storage.py")
@@ -24,7 +26,7 @@ _PLATFORM_FOLDERS = ("everloop/bundle",)
 def snapshot(pipeline_dir: Path) -> bytes:
     """Zip a pipeline's folder as ``pipeline/`` and the platform's job code as ``platform/``.
 
-    Hidden files, caches and the shipped pipelines are left out. Names are sorted and times fixed: equal code
+    Hidden files, caches, samples and the shipped pipelines are left out. Names are sorted and times fixed: equal code
     gives equal bytes.
 
     Raises:
@@ -34,6 +36,8 @@ def snapshot(pipeline_dir: Path) -> bytes:
         raise BundleError("no_pipeline", f"{pipeline_dir} holds no pipeline.py")
     root = Path(__file__).resolve().parents[2]
     files = {f"{PIPELINE}/{path.relative_to(pipeline_dir).as_posix()}": path for path in _files(pipeline_dir)}
+    for sample in SAMPLES:
+        files.pop(f"{PIPELINE}/{sample}", None)
     for part in (*_PLATFORM_FILES, *_PLATFORM_FOLDERS):
         for path in _files(root / part):
             inside = path.relative_to(root).as_posix()

@@ -1,0 +1,152 @@
+"""Build a model version again from what was kept: its bundle, its dataset version, and nothing else.
+
+The code snapshot runs in a process of its own, so that the very code that made the version makes it again.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from contracts.bundle import BundleFile, Environment, GoldenRequests, Manifest
+from contracts.jobs import TrainingReport, TrainingSpec
+from contracts.model import Digest, Uri
+from contracts.pipeline import PipelineDefinition
+from contracts.training import CodeSnapshot
+from everloop import storage
+from everloop.bundle.code import PLATFORM, unpack
+from everloop.bundle.manifest import read_file, verify
+
+
+class RebuildError(Exception):
+    """The version could not be built again; the message says why."""
+
+
+class DifferentEnvironmentError(RebuildError):
+    """Other software is installed than the version was built with."""
+
+    def __init__(self, differences: tuple[str, ...]) -> None:
+        super().__init__("the environment differs: " + "; ".join(differences))
+        self.differences = differences
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A version and its rebuild, side by side."""
+
+    expected_model_digest: Digest
+    model_digest: Digest
+    expected_bundle_digest: Digest
+    bundle_digest: Digest
+    bundle_uri: Uri
+    golden_difference: float
+    """Largest difference between the two versions' answers to the golden requests."""
+    environment_differences: tuple[str, ...]
+    report: TrainingReport
+
+    @property
+    def identical(self) -> bool:
+        """Whether the model files are the same byte for byte."""
+        return self.model_digest == self.expected_model_digest
+
+
+def rebuild(
+    bundle_uri: Uri,
+    digest: Digest,
+    directory: Path,
+    *,
+    allow_different_environment: bool = False,
+    timeout_s: float = 3600,
+) -> Rebuilt:
+    """Rebuild a version and compare.
+
+    Args:
+        bundle_uri: Directory of the version's bundle.
+        digest: Its digest.
+        directory: Where to work; the new bundle stays below it.
+        allow_different_environment: Go on although other software is installed.
+        timeout_s: Longest the training may run.
+
+    Raises:
+        BundleError: The bundle is not what its digest says.
+        DifferentEnvironmentError: Other software is installed, and that was not allowed.
+        RebuildError: The training failed.
+        StorageError: The bundle or the dataset is not there any more.
+    """
+    manifest = verify(bundle_uri, digest)
+    differences = _differences(bundle_uri, manifest)
+    if differences and not allow_different_environment:
+        raise DifferentEnvironmentError(differences)
+    code = directory / "code"
+    unpack(read_file(bundle_uri, manifest, BundleFile.CODE), code)
+    spec = _spec(bundle_uri, manifest, directory, pinned=not differences)
+    _train(spec, code / PLATFORM, directory, timeout_s)
+    written = storage.read_bytes(storage.join(spec.output_uri, "report.json"))
+    report = TrainingReport.model_validate_json(written)
+    again = verify(report.bundle_uri, report.bundle_digest)
+    return Rebuilt(
+        expected_model_digest=manifest.entry(BundleFile.MODEL).digest,
+        model_digest=again.entry(BundleFile.MODEL).digest,
+        expected_bundle_digest=digest,
+        bundle_digest=report.bundle_digest,
+        bundle_uri=report.bundle_uri,
+        golden_difference=_golden_difference(_golden(bundle_uri, manifest), _golden(report.bundle_uri, again)),
+        environment_differences=differences,
+        report=report,
+    )
+
+
+def _differences(bundle_uri: Uri, manifest: Manifest) -> tuple[str, ...]:
+    from ray_jobs import environment
+
+    recorded = read_file(bundle_uri, manifest, BundleFile.ENVIRONMENT)
+    return environment.differences(Environment.model_validate_json(recorded), environment.installed())
+
+
+def _spec(bundle_uri: Uri, manifest: Manifest, directory: Path, *, pinned: bool) -> TrainingSpec:
+    lineage = manifest.lineage
+    definition = read_file(bundle_uri, manifest, BundleFile.DEFINITION)
+    code_uri = storage.join(bundle_uri, BundleFile.CODE)
+    spec = TrainingSpec(
+        run_id=lineage.run_id,
+        definition=PipelineDefinition.model_validate_json(definition),
+        dataset=lineage.dataset,
+        code=CodeSnapshot(uri=code_uri, digest=lineage.code_digest, commit=lineage.commit),
+        parameters=lineage.parameters,
+        seed=lineage.seed,
+        output_uri=str((directory / "run").absolute()),
+    )
+    return spec.model_copy(update={"environment_digest": lineage.environment_digest}) if pinned else spec
+
+
+def _train(spec: TrainingSpec, platform: Path, directory: Path, timeout_s: float) -> None:
+    path = directory / "spec.json"
+    # Only what is set: the snapshot may be older than a field that was added since.
+    path.write_text(spec.model_dump_json(exclude_unset=True))
+    environment = {**os.environ, "PYTHONPATH": str(platform.absolute())}
+    try:
+        done = subprocess.run(  # noqa: S603 - the command is ours; the code it runs is the version's own
+            [sys.executable, "-P", "-m", "ray_jobs.train", str(path)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RebuildError(f"training ran longer than {timeout_s:g} s") from None
+    if done.returncode:
+        raise RebuildError(f"training ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+
+
+def _golden(bundle_uri: Uri, manifest: Manifest) -> GoldenRequests:
+    return GoldenRequests.model_validate_json(read_file(bundle_uri, manifest, BundleFile.GOLDEN))
+
+
+def _golden_difference(one: GoldenRequests, other: GoldenRequests) -> float:
+    if one.inputs != other.inputs:
+        raise RebuildError("the golden requests differ: the dataset version does not hold the same rows any more")
+    return float(np.max(np.abs(np.subtract(one.scores, other.scores))))
