@@ -138,7 +138,9 @@ class Bus:
                 place = delivery.metadata
                 yield _heard(delivery.subject, delivery.data, dict(delivery.headers or {}), place)
         finally:
-            await subscription.unsubscribe()
+            # Whoever stops listening may have closed the connection first.
+            with suppress(Error):
+                await subscription.unsubscribe()
 
     async def past(self, subject: str = "events.>", *, stream: str = EVENTS.name) -> AsyncGenerator[Heard]:
         """Read the events kept so far, oldest first, and stop at the newest."""
@@ -204,7 +206,8 @@ async def connect_bus(url: str) -> AsyncIterator[Bus]:
     try:
         yield Bus(client, client.jetstream(timeout=ANSWER_TIMEOUT_S))
     finally:
-        await client.close()
+        with suppress(OSError):
+            await client.close()
 
 
 async def _ignore(_error: Exception) -> None:
