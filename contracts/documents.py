@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from contracts.catalog import MESSAGES
 from contracts.envelope import CONTENT_TYPE, MAX_BODY_BYTES, Envelope
@@ -60,13 +60,10 @@ def asyncapi(version: str) -> Document:
 
 def _shared_schemas() -> tuple[Mapping[type[Message], str], Document]:
     """Write all schemas side by side, and say under which name each message's stands."""
-    keyed, definitions = models_json_schema(
-        [(model, "validation") for model in (*MESSAGES, Envelope)], ref_template="#/components/schemas/{model}"
-    )
-    names = {
-        message: keyed[(message, "validation")]["$ref"].rpartition("/")[2]  # type: ignore[index]
-        for message in MESSAGES
-    }
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Envelope, "validation")]
+    models += [(message, "validation") for message in MESSAGES]
+    keyed, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    names = {message: keyed[(message, "validation")]["$ref"].rpartition("/")[2] for message in MESSAGES}
     schemas = {name: _without_discriminators(schema) for name, schema in sorted(definitions["$defs"].items())}
     return names, schemas
 

@@ -29,7 +29,7 @@ def build(settings: RegistrySettings) -> Service:
 
 def main() -> None:
     """Run the registry until it is told to stop."""
-    build(RegistrySettings()).run()
+    build(RegistrySettings.load()).run()
 
 
 if __name__ == "__main__":
