@@ -66,20 +66,23 @@ class Intake:
         self._clock = clock
 
     async def step(self, work: Work) -> None:
-        """Advance every pipeline whose oldest batch is due."""
-        async with work.transaction(write=False) as transaction:
-            heads = await transaction.port(Batches).heads()
-        now = self._clock()
+        """Advance batches, one of each pipeline at a time, until none is due."""
         slots = asyncio.Semaphore(self._limits.concurrency)
 
         async def advance(batch: Batch) -> None:
             async with slots:
                 await self._advance(work, batch)
 
-        async with asyncio.TaskGroup() as group:
-            for batch in heads:
-                if batch.retry_at is None or batch.retry_at <= now:
+        while due := await self._due(work):
+            async with asyncio.TaskGroup() as group:
+                for batch in due:
                     group.create_task(advance(batch))
+
+    async def _due(self, work: Work) -> list[Batch]:
+        async with work.transaction(write=False) as transaction:
+            heads = await transaction.port(Batches).heads()
+        now = self._clock()
+        return [batch for batch in heads if batch.retry_at is None or batch.retry_at <= now]
 
     async def _advance(self, work: Work, batch: Batch) -> None:
         step = self._store if batch.state is BatchState.RECEIVED else self._ingest

@@ -112,7 +112,9 @@ class SqlBatches:
         """Insert a batch unless its id is there."""
         dialect = sqlite if self._session.get_bind().dialect.name == "sqlite" else postgresql
         row = {"batch_id": batch.batch_id, "pipeline": batch.pipeline, **_progress(batch)}
-        await self._session.exec(dialect.insert(BatchRow).values(row).on_conflict_do_nothing(index_elements=["batch_id"]))
+        await self._session.exec(
+            dialect.insert(BatchRow).values(row).on_conflict_do_nothing(index_elements=["batch_id"])
+        )
 
     async def get(self, batch_id: UUID) -> Batch | None:
         """Get a batch by id."""
