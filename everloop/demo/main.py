@@ -1,0 +1,114 @@
+"""`everloop demo`: start a platform, let a model live through the year, tell what was measured."""
+
+import asyncio
+import json
+import shutil
+import time
+from pathlib import Path
+
+from contracts.registry import ModelVersionPromoted, ModelVersionRejected
+from everloop.client import ClientError, connect
+from everloop.client.why import Why, why
+from everloop.demo.months import Told
+from everloop.demo.picture import draw
+from everloop.demo.replay import Replay
+from everloop.demo.report import Show, print_report
+from everloop.demo.stage import platform
+from everloop.demo.traffic import Traffic
+from everloop.demo.year import Year, files, listening
+from everloop.platform.home import Home
+from everloop.platform.up import refuse_second
+from everloop.traces.finding import Trace, read_trace
+from everloop.traces.tree import spans_by_service
+
+PIPELINE = "flight_delays"
+ALL_MONTHS = 9
+SMALLEST_SAMPLE = 0.02
+
+
+def run(*, months: int | None = None, sample: float = 1.0, as_json: bool = False, home: Path | None = None) -> int:
+    """Run the demo.
+
+    Args:
+        months: How many months to replay after March, at most 9; unset: all.
+        sample: Share of the flights, from 0.02 to 1.
+        as_json: Print one object instead of tables; progress goes to standard error either way.
+        home: Directory of the demo's platform, emptied first; unset: ``.everloop/demo`` here.
+
+    Returns:
+        Exit status: 0 only if no request failed.
+
+    Raises:
+        ValueError: Months or sample are out of range, or the directory holds something else.
+    """
+    months = ALL_MONTHS if months is None else months
+    if not 1 <= months <= ALL_MONTHS:
+        raise ValueError(f"--months takes 1 to {ALL_MONTHS}")
+    if not SMALLEST_SAMPLE <= sample <= 1:
+        raise ValueError(f"--sample takes {SMALLEST_SAMPLE} to 1")
+    place = Home((home or Path(".everloop/demo")).absolute())
+    _clear(place)
+    told, reasons, trace = asyncio.run(_demo(place, months, sample, Show()))
+    if as_json:
+        print(json.dumps(told.to_json()))  # noqa: T201
+    else:
+        print_report(told, reasons, trace, place)
+    return 0 if told.failed_requests == 0 else 1
+
+
+async def _demo(home: Home, months: int, sample: float, show: Show) -> tuple[Told, Why, Trace]:
+    from ray_jobs.pipelines.flight_delays.pipeline import pipeline
+
+    began = time.monotonic()
+    show.title("starting NATS, Ray and five services")
+    making = asyncio.create_task(asyncio.to_thread(files, home.root / "flights", months, sample))
+    async with (
+        platform(home, show.line) as state,
+        connect(state.endpoints) as connected,
+        listening(connected.bus, PIPELINE) as story,
+    ):
+        first, *rest = await making
+        contract = pipeline.definition.dataset
+        traffic = Traffic(f"{state.endpoints.serve}/v2/models/{PIPELINE}", contract, connected.http)
+        year = Year(Replay(connected, PIPELINE, contract, story, traffic), show)
+        show.title("January to March are handed in; the first model is trained")
+        frozen = await year.begin(first)
+        await year.live(rest, frozen)
+        await year.harm()
+        picture = home.root / "auc.svg"
+        draw(year.told, picture)
+        if year.traced is None:
+            raise ClientError("no version was asked for the first time: there is no trace to tell of")
+        reasons = await why(connected, year.traced)
+        trace = read_trace(home.spans, reasons.prediction.trace_id or "")
+        told = Told(
+            months=tuple(year.told),
+            predictions=traffic.predictions,
+            failed_requests=traffic.failed_requests,
+            runs=len(story.runs),
+            retrainings_from_monitoring=story.retrainings_from_monitoring,
+            promotions=sum(1 for _ in story.of(ModelVersionPromoted)),
+            refusals=sum(1 for _ in story.of(ModelVersionRejected)),
+            refused_on_purpose=year.refused_on_purpose,
+            loop_latency_s=story.loop_latency_s(),
+            trace_id=trace.trace_id,
+            trace_spans_by_service=spans_by_service(trace.spans),
+            why=reasons.model_dump(mode="json"),
+            picture=str(picture),
+            seconds=round(time.monotonic() - began, 1),
+        )
+        return told, reasons, trace
+
+
+def _clear(home: Home) -> None:
+    """Empty the directory of an earlier demo.
+
+    Raises:
+        ValueError: It holds something that no platform wrote.
+    """
+    if not home.root.exists():
+        return
+    if any(home.root.iterdir()) and not home.lock_file.exists():
+        raise ValueError(f"{home.root} is not empty and not a demo's; name another directory with --home")
+    refuse_second(home)
+    shutil.rmtree(home.root)
