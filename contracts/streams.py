@@ -3,6 +3,8 @@
 from datetime import timedelta
 from enum import StrEnum
 
+from pydantic import Field
+
 from contracts.catalog import MESSAGES
 from contracts.message import Command, Event, Message
 from contracts.model import Contract
@@ -25,6 +27,7 @@ class StreamDefinition(Contract):
     max_age: timedelta
     max_bytes: int
     refuse_when_full: bool = False
+    written_behind: bool = Field(default=False, description="Acknowledged before it is on disk: fast, not certain.")
 
 
 MIB = 1024 * 1024
@@ -58,7 +61,11 @@ COMMANDS = StreamDefinition(
     refuse_when_full=True,
 )
 PREDICTIONS = StreamDefinition(
-    name="PREDICTIONS", subjects=(PREDICTIONS_SUBJECT,), max_age=timedelta(days=7), max_bytes=2048 * MIB
+    name="PREDICTIONS",
+    subjects=(PREDICTIONS_SUBJECT,),
+    max_age=timedelta(days=7),
+    max_bytes=2048 * MIB,
+    written_behind=True,
 )
 DEAD_LETTERS = StreamDefinition(
     name="DEAD_LETTERS", subjects=("dead.>",), max_age=timedelta(days=365), max_bytes=512 * MIB

@@ -258,7 +258,8 @@ class Bus:
         log.warning("bus reported an error", error=str(error) or type(error).__name__)
 
     async def _on_disconnected(self) -> None:
-        log.warning("bus connection lost")
+        if not (self._client.is_closed or self._client.is_draining):
+            log.warning("bus connection lost")
 
     async def _on_reconnected(self) -> None:
         log.info("bus connection is back")

@@ -17,9 +17,6 @@ from services.chassis.streams import ConsumerDefinition, reconcile_consumer
 from services.chassis.subscriptions import Subscription
 from services.chassis.waiting import unless
 
-ACK_WAIT = timedelta(seconds=5)
-"""How soon the message that a killed process held is delivered again. Heartbeats stretch it for live ones."""
-
 log = Log(__name__)
 
 
@@ -35,7 +32,8 @@ def consumers_of(
     consumers: list[tuple[ConsumerDefinition, dict[type[Message], Subscription]]] = []
 
     def define(stream: str, name: str, subject: str) -> ConsumerDefinition:
-        return ConsumerDefinition(stream, name, (subject,), ack_wait=ACK_WAIT, max_deliveries=retries.max_deliveries)
+        ack_wait = timedelta(seconds=retries.ack_wait_s)
+        return ConsumerDefinition(stream, name, (subject,), ack_wait=ack_wait, max_deliveries=retries.max_deliveries)
 
     for subscription in subscriptions:
         message = subscription.message
@@ -94,7 +92,7 @@ class Consumer:
                 await backoff.wait()
 
     async def _handle(self, delivery: Delivery) -> None:
-        async with _heartbeat(delivery):
+        async with _heartbeat(delivery, every_s=self._definition.ack_wait.total_seconds() / 4):
             await self._handling.handle(delivery)
 
     async def _recreate(self) -> None:
@@ -105,12 +103,12 @@ class Consumer:
 
 
 @asynccontextmanager
-async def _heartbeat(delivery: Delivery) -> AsyncIterator[None]:
+async def _heartbeat(delivery: Delivery, *, every_s: float) -> AsyncIterator[None]:
     """Tell the broker that a message is being worked on, so that it is not delivered again meanwhile."""
 
     async def beat() -> None:
         while True:
-            await asyncio.sleep(ACK_WAIT.total_seconds() / 4)
+            await asyncio.sleep(every_s)
             try:
                 await delivery.in_progress()
             except EverloopError as error:

@@ -47,6 +47,8 @@ class Retries:
     bugs: int = 5
     transients: int = 12
     max_deliveries: int = 20
+    ack_wait_s: float = 5.0
+    """How soon the message that a killed process held is delivered again. Heartbeats stretch it for live ones."""
 
     def delay_s(self, deliveries: int) -> float:
         """Say how long to wait after so many deliveries."""

@@ -29,8 +29,8 @@ async def remember(session: AsyncSession, consumer: str, message_id: str, now: d
     """
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     row = {"consumer": consumer, "message_id": message_id, "handled_at": now}
-    result = await session.exec(dialect.insert(InboxRow).values(row).on_conflict_do_nothing())
-    return cast("CursorResult[object]", result).rowcount == 1
+    added = dialect.insert(InboxRow).values(row).on_conflict_do_nothing().returning(col(InboxRow.message_id))
+    return (await session.exec(added)).first() is not None
 
 
 async def forget(session: AsyncSession, consumer: str, before: datetime) -> int:

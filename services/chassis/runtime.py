@@ -175,6 +175,8 @@ async def _serving(app: Edge, listener: socket.socket, drain_timeout_s: float) -
             yield
         finally:
             server.should_exit = True
+            if not server.started:
+                listener.close()
 
 
 async def _finish(tasks: Iterable["asyncio.Task[None]"], timeout_s: float) -> None:

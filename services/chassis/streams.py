@@ -40,6 +40,8 @@ def stream_config(definition: StreamDefinition, *, replicas: int = 1) -> dict[st
     """Write a stream's configuration in the broker's words."""
     return {
         "name": definition.name,
+        # Only a stream without copies can be written behind; one with copies is quick enough.
+        "persist_mode": "async" if definition.written_behind and replicas == 1 else None,
         "subjects": list(definition.subjects),
         "retention": "workqueue" if definition.retention is Retention.WORK_QUEUE else "limits",
         "discard": "new" if definition.refuse_when_full else "old",
@@ -97,13 +99,13 @@ async def reconcile_stream(bus: Bus, wanted: Mapping[str, Any]) -> None:
         actual = (await bus.ask(f"STREAM.INFO.{name}"))["config"]
     except NotOnBusError:
         log.info("stream created", stream=name)
-        answer = await bus.ask(f"STREAM.CREATE.{name}", **wanted)
+        answer = await bus.ask(f"STREAM.CREATE.{name}", **_said(wanted))
     else:
         changes = difference(actual, wanted)
         if not changes:
             return
         log.info("stream changed", stream=name, changes=changes)
-        answer = await bus.ask(f"STREAM.UPDATE.{name}", **{**actual, **wanted})
+        answer = await bus.ask(f"STREAM.UPDATE.{name}", **_said({**actual, **wanted}))
     _assert_echo(f"stream {name}", answer["config"], wanted)
 
 
@@ -136,6 +138,10 @@ async def unheard_consumers(bus: Bus, service: str, heard: set[str]) -> list[str
 def _assert_echo(what: str, echoed: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     if ignored := difference(echoed, wanted):
         raise ConfigurationIgnoredError("configuration_ignored", what=what, ignored=ignored)
+
+
+def _said(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if value is not None}
 
 
 def _nanoseconds(duration: timedelta) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 from sqlalchemy import event
@@ -20,7 +20,7 @@ from services.chassis.subscriptions import Cause
 from services.chassis.telemetry import current_traceparent
 
 P = TypeVar("P")
-Ports = Mapping[type, Callable[[AsyncSession], object]]
+Ports = Mapping[Any, Callable[[AsyncSession], object]]
 
 
 class Transaction:

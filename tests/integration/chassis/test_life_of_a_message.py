@@ -1,6 +1,5 @@
 """A command becomes a row and a fact; once, in order, in one trace."""
 
-import json
 
 from contracts.ingestion import IngestDataset
 from contracts.serving import RolloutRolledBack, RolloutStarted
