@@ -1,0 +1,76 @@
+"""Training killed with SIGKILL at every step of a run, then started again: one job, one run, one success."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from contracts.training import StartTrainingRun, TrainingRunStarted, TrainingRunSucceeded
+from tests.fakes.training import examples
+from tests.fakes.training.folder_cluster import FolderCluster
+from tests.fixtures.services import World
+from tests.fixtures.waiting import eventually
+from tests.integration.training import job
+
+# Messages in the order they are published: registered, started, succeeded.
+PLACES = [
+    "cluster.submit:before:1",
+    "cluster.submit:after:1",
+    "bus.publish:before:2",
+    "files.result:after:1",
+    "bus.publish:after:3",
+]
+
+
+@contextmanager
+def process(world: World, *place: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        **os.environ,
+        "EVERLOOP_HOME": str(world.home),
+        "EVERLOOP_NATS_URL": world.broker.url,
+        "EVERLOOP_TRAINING_POLL_INTERVAL_S": "0.05",
+    }
+    command = [sys.executable, "-m", "tests.integration.training.mortal", str(world.home / "jobs"), *place]
+    log = world.home / "training.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        running = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=Path.cwd())
+    yield running
+    running.kill()
+    running.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+async def test_one_run_and_one_success_whenever_the_service_dies(sqlite_world: World, place: str) -> None:
+    world, cluster = sqlite_world, FolderCluster(sqlite_world.home / "jobs")
+    store_uri = str(world.home / "store")
+    await world.publish(examples.register_pipeline(debounce=0))
+    await world.publish(examples.dataset_ingested())
+
+    def finish() -> list[str]:
+        """Have the job end well as soon as there is one."""
+        submissions = cluster.submissions()
+        if submissions:
+            job.succeed(cluster, store_uri, submissions[0])
+        return submissions
+
+    with process(world, place) as first:
+        await eventually(lambda: finish() or first.poll() is not None, within_s=40)
+        await eventually(lambda: first.poll() is not None, within_s=40)
+        assert first.returncode == -9
+    with process(world):
+        await eventually(finish, within_s=40)
+        await eventually(lambda: world.said(TrainingRunSucceeded), within_s=40)
+        # What is heard after it shows that nothing of it is still to come.
+        await world.publish(StartTrainingRun(pipeline=examples.NAME))
+        await eventually(lambda: len(cluster.submissions()) == 2, within_s=40)
+
+    succeeded, started = await world.said(TrainingRunSucceeded), await world.said(TrainingRunStarted)
+    (run_id,) = (said.run_id for said in succeeded)
+    assert [said.run_id for said in started].count(run_id) == 1
+    assert sorted(name.rpartition("-")[2] for name in cluster.submissions()) == ["1", "1"]
