@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SHORT_DIGEST = 12
+WIDE = 240
 
 
 @cache
@@ -19,7 +20,9 @@ def console(*, stderr: bool = False) -> "Console":
     """Make the console, once; rich is loaded only where something is drawn."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    made = Console(stderr=stderr, highlight=False)
+    # What goes into a file or a pipe is not wrapped at a terminal's usual 80 columns.
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=WIDE)
 
 
 def show_json(value: object) -> None:
@@ -34,12 +37,12 @@ def show_json_line(value: object) -> None:
 
 def say(text: str) -> None:
     """Print a sentence for people."""
-    console().print(text)
+    console().print(text, soft_wrap=True)
 
 
 def progress(text: str) -> None:
     """Print what is going on, beside the result."""
-    console(stderr=True).print(text)
+    console(stderr=True).print(text, soft_wrap=True)
 
 
 def table(

@@ -1,5 +1,6 @@
 """`everloop ingest`, `train`, `runs`: data in, models out."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -14,6 +15,8 @@ from everloop.cli.output import metrics, progress, say, show_json, table, when
 from everloop.cli.session import with_platform
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from contracts.message import Command, Message
     from everloop.client import Platform, Receipt
 
@@ -91,12 +94,15 @@ def train(
         wait_limit=wait_limit if wait else None,
         as_json=as_json,
     )
+    if isinstance(fact, TrainingRunSkipped) and fact.run_id:
+        progress(f"Joined run {fact.run_id}, which already answers this.")
+        fact = _outcome(fact.pipeline, fact.run_id, home, wait_limit)
     if isinstance(fact, TrainingRunFailed):
         raise CommandError(
             f"the run failed ({fact.reason}): {fact.detail.strip().splitlines()[-1] if fact.detail else ''}"
         )
     if isinstance(fact, TrainingRunSkipped):
-        raise CommandError(f"no run was started: {fact.reason} {fact.detail}".strip())
+        raise CommandError(f"no run was started: {fact.detail or fact.reason}")
     if isinstance(fact, TrainingRunSucceeded) and not as_json:
         say(f"Run {fact.run_id} succeeded in {fact.duration_s:.1f} s: {metrics(fact.metrics)}")
 
@@ -176,6 +182,25 @@ async def _watch(
             if message and over(message):
                 return message
     raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
+
+
+def _outcome(pipeline: str, run_id: "UUID", home: Path | None, limit_s: float) -> "Message":
+    """Wait for the end of a run that others asked for."""
+    from contracts.training import TrainingRunFailed, TrainingRunSucceeded
+
+    async def work(platform: "Platform") -> "Message":
+        subject = f"events.training.run.*.*.{pipeline}"
+        async with asyncio.timeout(limit_s), aclosing(platform.bus.follow(subject, since=0)) as events:
+            async for heard in events:
+                if isinstance(heard.message, TrainingRunSucceeded | TrainingRunFailed):
+                    if heard.message.run_id == run_id:
+                        return heard.message
+        raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
+
+    try:
+        return with_platform(home, work)
+    except TimeoutError as error:
+        raise CommandError(f"run {run_id} was not over within {limit_s:g} s", Exit.TRY_AGAIN) from error
 
 
 def _percent(step: "dict[str, Any] | None") -> str:
