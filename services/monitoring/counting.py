@@ -28,7 +28,7 @@ class Feature:
     block_counts: IntArray
     """Rows per block and cell, shape (blocks, cells)."""
     _edges: FloatArray
-    _cell_of: Mapping[str, int]
+    _cell_of: Mapping[Value, int]
 
     def locate(self, values: Sequence[Value]) -> IntArray:
         """Find the cell of each value, counted from 0 within this feature."""
@@ -36,11 +36,8 @@ class Feature:
             numbers = as_numbers(values)
             found = np.searchsorted(self._edges, numbers, side="right")
             return np.where(np.isnan(numbers), len(self._edges) + 1, found)
-        cell_of, unseen = self._cell_of, len(self.cells.values) + 1
-        missing = unseen + 1
-        return np.array(
-            [missing if value is None else cell_of.get(as_text(value), unseen) for value in values], np.int64
-        )
+        find, unseen = self._cell_of.get, len(self.cells.values) + 1
+        return np.array([find(value, unseen) for value in values], np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,13 +91,6 @@ def as_numbers(values: Sequence[Value]) -> FloatArray:
         return np.array([_as_number(value) for value in values], np.float64)
 
 
-def as_text(value: bool | int | float | str) -> str:
-    """Write a category as Arrow casts it to a string, which is how the reference was counted."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
-
-
 def _as_number(value: Value) -> float:
     try:
         return float("nan") if value is None else float(value)
@@ -112,10 +102,13 @@ def _lay_out(described: FeatureReference, start: int) -> Feature:
     cells = described.cells
     numeric = isinstance(cells, NumericCells)
     size = len(cells.edges) + 2 if isinstance(cells, NumericCells) else len(cells.values) + 3
-    cell_of: dict[str, int] = {}
+    cell_of: dict[Value, int] = {}
     if isinstance(cells, CategoryCells):
-        cell_of = dict.fromkeys(cells.others, len(cells.values))
-        cell_of |= {value: cell for cell, value in enumerate(cells.values)}
+        other, unseen, missing = (len(cells.values) + place for place in range(3))
+        cell_of.update(dict.fromkeys(cells.others, other))
+        cell_of.update({value: cell for cell, value in enumerate(cells.values)})
+        # The reference was counted after Arrow had cast truth values to strings.
+        cell_of |= {None: missing, True: cell_of.get("true", unseen), False: cell_of.get("false", unseen)}
     return Feature(
         name=described.name,
         cells=cells,

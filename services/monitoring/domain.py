@@ -32,7 +32,8 @@ def instant(time: datetime) -> Instant:
 
 def instants(times: Sequence[datetime]) -> IntArray:
     """Write aware times as instants, shape (n,)."""
-    return np.array([round(time.timestamp() * 1e6) for time in times], np.int64)
+    seconds = np.array([time.timestamp() for time in times], np.float64)
+    return np.asarray(np.rint(seconds * 1e6), np.int64)
 
 
 def moment(stamp: Instant) -> datetime:
@@ -59,7 +60,8 @@ class Label:
 
 def latest(labels: Sequence[Label | None]) -> Label | None:
     """Pick the label that counts."""
-    return max((label for label in labels if label), key=lambda label: label.rank, default=None)
+    known = [label for label in labels if label]
+    return max(known, key=lambda label: label.rank) if len(known) > 1 else known[0] if known else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ async def on_rollout_completed(
     reference = await references.read(event.bundle_uri, event.bundle_digest)
     version = await versions.watch(version.in_bundle(event.bundle_uri, event.bundle_digest), reference, cause.said_at)
     async for served, new in predictions.log(version):
-        rows = served.rows().only(new)
+        rows = served.rows.only(new)
         known = await predictions.find(event.pipeline, rows.ids)
         labels = {id_: prediction.label for id_, prediction in known.items() if prediction.label}
         await _count(windows, version, rows, _joins(version, rows, labels))
@@ -63,7 +63,7 @@ async def on_predictions_served(
     for number, batches in _by_version(event.batches).items():
         version = await versions.see(event.pipeline, number)
         served = Served(version, cause.message_id, event.replica, batches)
-        rows = served.rows().only(await predictions.add(served))
+        rows = served.rows.only(await predictions.add(served))
         joins = _joins(version, rows, await labels.of(event.pipeline, rows.ids))
         await predictions.join(joins)
         if version.baseline:
@@ -87,8 +87,9 @@ async def record_ground_truth(
     if monitor.definition.objective is Objective.BINARY_CLASSIFICATION:
         _check_binary(command)
     said: dict[str, list[Label]] = defaultdict(list)
+    said_at = instant(cause.said_at)
     for truth in command.labels:
-        said[truth.prediction_id].append(Label(instant(truth.observed_at), instant(cause.said_at), truth.label))
+        said[truth.prediction_id].append(Label(instant(truth.observed_at), said_at, truth.label))
     await labels.keep(command.pipeline, [(id_, label) for id_, several in said.items() for label in several])
 
     known = await predictions.find(command.pipeline, list(said))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
 
 import numpy as np
@@ -35,7 +36,7 @@ class Rows:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Served:
     """Predictions of one version from one message, in the batches they were answered in."""
 
@@ -44,6 +45,7 @@ class Served:
     replica: str
     batches: tuple[PredictionBatch, ...]
 
+    @cached_property
     def rows(self) -> Rows:
         """Lay the batches end to end; an input that one of them lacks is missing in its rows."""
         columns: dict[str, list[Value]] = {name: [] for batch in self.batches for name in batch.inputs}

@@ -25,7 +25,7 @@ class InMemoryPredictions:
         self._log: list[tuple[Served, BoolArray]] = []
 
     async def add(self, served: Served) -> BoolArray:
-        rows = served.rows()
+        rows = served.rows
         traces = [batch.traceparent for batch in served.batches for _ in batch.scores]
         new = []
         for position, prediction_id in enumerate(rows.ids):
