@@ -15,13 +15,17 @@ def connect() -> None:
     # A local Ray otherwise writes a token into the home directory and asks every client for it.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray gives its workers the lowest priority but four; on a busy machine they would starve.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    # The job's own variables stand beside those it was submitted with.
+    os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
     import ray
 
     if not ray.is_initialized():
         root = str(Path(__file__).resolve().parents[1])
         ray.init(
             include_dashboard=False if "RAY_ADDRESS" not in os.environ else None,
-            runtime_env={"env_vars": {"PYTHONPATH": root, "RAY_TRAIN_V2_ENABLED": "1"}},
+            runtime_env={"env_vars": {"PYTHONPATH": root}},
             log_to_driver=False,
             configure_logging=False,
         )

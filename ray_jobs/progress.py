@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 
 from contracts.jobs import Progress
@@ -11,6 +12,29 @@ from everloop import storage
 from ray_jobs.telemetry import Spans
 
 
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Writes lines about one stage, from whichever process does its work."""
+
+    uri: Uri
+    stage: str
+    start: float
+    end: float
+
+    def __call__(self, share: float, metrics: Mapping[str, float] | None = None) -> None:
+        """Write a line.
+
+        Args:
+            share: Of the stage that is done, from 0 to 1.
+            metrics: What is known so far.
+        """
+        fraction = self.start + (self.end - self.start) * share
+        line = Progress(at=utc_now(), stage=self.stage, fraction=fraction, metrics=dict(metrics or {}))
+        # Written anew each time: object stores can't append, and there are few lines.
+        before = storage.read_bytes(self.uri) if storage.exists(self.uri) else b""
+        storage.write_bytes(self.uri, before + line.model_dump_json().encode() + b"\n")
+
+
 class Stages:
     """The stages of one job, one after the other."""
 
@@ -18,38 +42,28 @@ class Stages:
         """Begin.
 
         Args:
-            uri: Where the lines go; written anew each time, since object stores can't append.
+            uri: Where the lines go.
             spans: Opens a span per stage.
         """
         self._uri = uri
         self._spans = spans
-        self._lines: list[bytes] = []
-        self._stage = ""
-        self._fraction = 0.0
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str, fraction: float) -> Iterator[None]:
+    def stage(self, name: str, start: float, end: float) -> Iterator[Teller]:
         """Do a stage.
 
         Args:
             name: Of the stage; also its span's.
-            fraction: Of the whole job that is done when the stage begins, estimated.
-        """
-        self._stage, self._fraction = name, fraction
-        self.say(fraction)
-        start = perf_counter()
-        with self._spans(name):
-            yield
-        self.seconds[name] = perf_counter() - start
+            start: Share of the whole job that is done when the stage begins, estimated.
+            end: The same when it ends.
 
-    def say(self, fraction: float | None = None, metrics: Mapping[str, float] | None = None) -> None:
-        """Write a line about the current stage."""
-        line = Progress(
-            at=utc_now(),
-            stage=self._stage,
-            fraction=self._fraction if fraction is None else fraction,
-            metrics=dict(metrics or {}),
-        )
-        self._lines.append(line.model_dump_json().encode() + b"\n")
-        storage.write_bytes(self._uri, b"".join(self._lines))
+        Yields:
+            What tells how the stage goes.
+        """
+        tell = Teller(self._uri, name, start, end)
+        tell(0)
+        began = perf_counter()
+        with self._spans(name):
+            yield tell
+        self.seconds[name] = perf_counter() - began

@@ -61,18 +61,18 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
     definition, dataset = spec.definition, spec.definition.dataset
     names = [column.name for column in dataset.features]
 
-    with stages.stage("start", 0.0):
+    with stages.stage("start", 0.0, 0.1):
         software = _accepted(spec)
         code = _code(spec)
         features = _features(code)
         trainer = trainers.named(definition.trainer)
         encoding = trainer.encoding(spec.parameters)
 
-    with stages.stage("read", 0.1):
+    with stages.stage("read", 0.1, 0.25):
         rows = read(spec.dataset, dataset, spec.engine)
         splits = split(rows, dataset, definition.split)
 
-    with stages.stage("prepare", 0.25):
+    with stages.stage("prepare", 0.25, 0.35):
 
         def featured(batch: pa.Table) -> pa.Table:
             return features(batch.select(names)).append_column(LABEL, pa.array(numbers(batch[dataset.label.name])))
@@ -87,7 +87,7 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
         train_examples = train_features.map(examples)
         validation_examples = splits.validation.rows.map(featured).map(examples)
 
-    with stages.stage("fit", 0.35):
+    with stages.stage("fit", 0.35, 0.75) as tell:
         task = trainers.Task(
             objective=definition.objective,
             preparation=preparation,
@@ -95,12 +95,12 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
             seed=spec.seed,
             resources=definition.trainer,
             checkpoints_uri=storage.join(spec.output_uri, "checkpoints"),
-            say=lambda metrics: stages.say(metrics=metrics),
+            say=tell,
         )
         fitted = trainer.fit(train_examples, validation_examples, task)
         scorer = Scorer(features, preparation, fitted.model)
 
-    with stages.stage("evaluate", 0.75):
+    with stages.stage("evaluate", 0.75, 0.85):
         keep = (dataset.event_time.name, dataset.label.name, *definition.slices)
         holdout = score(splits.holdout.rows, scorer, dataset, keep)
         metrics = evaluate(holdout, definition)
@@ -112,7 +112,7 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
             champion = Model.load(spec.champion.bundle_uri, spec.champion.bundle_digest)
             champion_metrics = evaluate(score(splits.holdout.rows, champion.predict_table, dataset, keep), definition)
 
-    with stages.stage("describe", 0.85):
+    with stages.stage("describe", 0.85, 0.95):
         validation = score(splits.validation.rows, scorer, dataset, keep)
         unseen = InProcessRows(pa.concat_tables([validation, holdout]))
         reference = make_reference(rows, unseen, definition, metrics)
@@ -128,7 +128,7 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
         parts = {name: getattr(splits, name).report for name in ("train", "validation", "holdout")}
         measured = {**metrics, "size_bytes": float(len(fitted.model))}
 
-    with stages.stage("write", 0.95):
+    with stages.stage("write", 0.95, 1.0) as tell:
         bundle_uri = storage.join(spec.output_uri, "bundle")
         bundle_digest = write_bundle(
             bundle_uri,
@@ -168,7 +168,7 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
         finished_at=utc_now(),
     )
     storage.write_bytes(storage.join(spec.output_uri, "report.json"), report.model_dump_json(indent=2).encode())
-    stages.say(1.0, metrics)
+    tell(1, metrics)
     return report
 
 

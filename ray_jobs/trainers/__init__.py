@@ -1,6 +1,6 @@
 """Model families. One module each, named as in ``contracts.pipeline.TrainerName``; a further one is one more module."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
@@ -13,6 +13,7 @@ from contracts.bundle import Preparation
 from contracts.model import Scalar, Uri
 from contracts.pipeline import Objective, Trainer
 from ray_jobs.fitting import Encoding
+from ray_jobs.progress import Teller
 from ray_jobs.rows import Rows
 
 X = "x"
@@ -30,8 +31,8 @@ class Task:
     seed: int
     resources: Trainer
     checkpoints_uri: Uri
-    say: Callable[[Mapping[str, float]], None]
-    """Tells how training goes."""
+    say: Teller
+    """Tells how training goes; may be called on a worker."""
 
 
 @dataclass(frozen=True, slots=True)

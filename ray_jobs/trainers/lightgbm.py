@@ -74,7 +74,7 @@ def fit(train: Rows, validation: Rows, task: Task) -> Fitted:
         callbacks=[lightgbm.early_stopping(int(settings["early_stopping_rounds"]), verbose=False)],
     )
     best = float(booster.best_score["validation"][_metric(task.objective)])
-    task.say({f"validation_{_metric(task.objective)}": best, "rounds": float(booster.best_iteration)})
+    task.say(1, {f"validation_{_metric(task.objective)}": best, "rounds": float(booster.best_iteration)})
     return Fitted(to_onnx(booster.model_to_string(num_iteration=booster.best_iteration), task.objective), "cpu")
 
 
