@@ -1,0 +1,1 @@
+"""Serving's ports in memory."""

@@ -1,0 +1,24 @@
+"""A cluster that runs nothing."""
+
+from collections.abc import Sequence
+
+from services.chassis.errors import TransientError
+from services.serving.domain import Deployment
+
+
+class InMemoryCluster:
+    def __init__(self) -> None:
+        self.running: tuple[str, ...] = ()
+        self.failures: dict[str, str] = {}
+        self.away = False
+
+    async def ensure(self, deployments: Sequence[Deployment]) -> None:
+        if self.away:
+            raise TransientError("cluster_unavailable")
+        self.running = tuple(one.pipeline for one in deployments)
+
+    async def failure(self, pipeline: str) -> str | None:
+        return self.failures.get(pipeline)
+
+    def url(self, pipeline: str) -> str:
+        return f"http://serve/v2/models/{pipeline}"

@@ -1,0 +1,225 @@
+"""Versions on their way to the traffic, on a real Ray and broker."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from contracts.serving import PredictionsServed, RolloutCompleted, RolloutStarted
+from tests.fixtures.waiting import eventually
+from tests.integration.serving.stage import MODEL, ServingWorld, Stage, request, version_of
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+async def test_promoted_version_answers_and_says_so(stage: Stage) -> None:
+    async with stage.serving() as world:
+        version = await world.deployed()
+
+        answer = await world.infer([1.0, 2.0], id="mine")
+        deployment = (await get(f"{world.api_url}/v1/deployments/{MODEL}")).json()
+        rollout = (await get(f"{world.api_url}/v1/rollouts")).json()[0]
+
+    assert version_of(answer.json()) == version
+    assert answer.json()["id"] == "mine"
+    assert answer.headers["everloop-model-version"] == str(version)
+    assert deployment["answering"]["version"] == version
+    assert deployment["answering"]["reason"] == "all gates passed"
+    assert deployment["url"] == stage.url
+    assert rollout["state"] == "completed"
+
+
+async def test_server_speaks_the_protocol_beside_its_models(stage: Stage) -> None:
+    server = f"http://127.0.0.1:{stage.ray_head.serve_port}/v2"
+    async with stage.serving() as world:
+        version = await world.deployed()
+
+        assert (await get(f"{server}/health/live")).json() == {"live": True}
+        await eventually(lambda: is_ready(server))
+        assert (await get(server)).json()["name"] == "everloop"
+        assert (await get(stage.url)).json()["name"] == MODEL
+        assert (await get(f"{stage.url}/ready")).json() == {"name": MODEL, "ready": True}
+        assert (await get(f"{stage.url}/versions/{version}/ready")).json()["ready"]
+        assert (await get(f"{stage.url}/versions/999")).status_code == 404
+        unknown = await get(f"{server}/models/{MODEL}x/ready")
+
+    assert (unknown.status_code, unknown.json()) == (404, {"error": f"no model '{MODEL}x' is served here"})
+
+
+async def test_versions_change_under_load_without_a_failed_request(stage: Stage) -> None:
+    async with stage.serving() as world:
+        first = await world.deployed()
+        with load(stage.url) as answers:
+            for _ in range(3):
+                last = await world.deployed()
+            answered = len(answers)
+            await eventually(lambda: len(answers) > answered + 50)
+
+    assert [answer.status_code for answer in answers if answer.status_code != 200] == []
+    versions = [version_of(answer.json()) for answer in answers]
+    assert set(versions) == set(range(first, last + 1))
+
+
+async def test_bundle_with_a_wrong_digest_gets_no_traffic(stage: Stage) -> None:
+    async with stage.serving() as world:
+        good = await world.deployed()
+        bad = next(stage.numbers)
+        uri, _ = stage.bundles.write(bad)
+        await world.promote(bad, (uri, f"sha256:{'1' * 64}"))
+
+        fact = await world.rolled_back(bad)
+
+        assert "digest mismatch" in fact.reason
+        assert fact.serving_version == good
+        assert await world.answering() == good
+
+
+async def test_version_with_other_golden_answers_gets_no_traffic(stage: Stage) -> None:
+    async with stage.serving() as world:
+        good = await world.deployed()
+        bad = next(stage.numbers)
+        await world.promote(bad, stage.bundles.write(bad, golden_error=0.5))
+
+        fact = await world.rolled_back(bad)
+
+        assert "golden mismatch" in fact.reason
+        assert fact.serving_version == good
+        assert await world.answering() == good
+
+
+async def test_killed_replica_comes_back_with_the_version_that_should_answer(stage: Stage) -> None:
+    async with stage.serving() as world:
+        version = await world.deployed()
+    # Without the service: a replica reads what it shall do from the board.
+    async with stage.world() as world:
+        killed = await replica_pid(stage)
+
+        kill_process(killed)
+
+        await eventually(lambda: other_replica(stage, killed), within_s=60)
+        assert await eventually(world.answering, within_s=60) == version
+
+
+async def test_predictions_arrive_in_the_log_with_the_ids_that_were_answered(stage: Stage) -> None:
+    async with stage.serving() as world:
+        version = await world.deployed()
+        answer = (await world.infer([5.0, 6.0], inputs=[*request([5.0, 6.0])["inputs"], times(2)])).json()
+        ids = answer["outputs"][1]["data"]
+
+        async def logged() -> list[Any]:
+            batches = [batch for said in await world.world.said(PredictionsServed) for batch in said.batches]
+            return [batch for batch in batches if ids[0] in batch.prediction_ids]
+
+        (batch,) = await eventually(logged)
+
+    assert batch.version == version
+    assert list(batch.prediction_ids) == ids
+    assert batch.scores == tuple(answer["outputs"][0]["data"])
+    assert batch.inputs == {"x": (5.0, 6.0), "stops": (None, None), "carrier": ("UA", "UA")}
+    assert [time.isoformat() for time in batch.event_times] == ["2013-01-01T05:15:00+00:00"] * 2
+
+
+async def test_service_killed_between_promotion_and_traffic_finishes_one_rollout(stage: Stage) -> None:
+    async with stage.serving() as world:
+        await world.deployed()
+    async with stage.world() as world:
+        version = next(stage.numbers)
+        await world.promote(version)
+        for _ in range(2):
+            process = stage.process()
+            await eventually(lambda: started(world, version), within_s=30)
+            process.kill()
+            process.wait()
+        async with stage.serving():
+            await world.completed(version)
+
+        assert len([one for one in await world.world.said(RolloutStarted) if one.version == version]) == 1
+        assert len([one for one in await world.world.said(RolloutCompleted) if one.version == version]) == 1
+        assert await world.answering() == version
+
+
+async def test_rollout_outlives_the_broker(stage: Stage) -> None:
+    async with stage.serving() as world:
+        await world.deployed()
+        version = next(stage.numbers)
+        await world.promote(version)
+
+        stage.broker.kill()
+        stage.broker.start()
+
+        await world.completed(version)
+        assert await world.answering() == version
+
+
+async def test_ray_killed_in_a_rollout_comes_back_and_the_rollout_goes_on(stage: Stage) -> None:
+    async with stage.serving() as world:
+        await world.deployed()
+        version = next(stage.numbers)
+
+        stage.ray_head.kill()
+        await world.promote(version)
+        stage.ray_head.start()
+
+        await world.completed(version, within_s=120)
+        assert await eventually(world.answering, within_s=60) == version
+
+
+@contextmanager
+def load(url: str, *, clients: int = 4) -> Iterator[list[httpx.Response]]:
+    """Ask the model all the time from several threads; gives the growing list of answers."""
+    answers: list[httpx.Response] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=10, trust_env=False) as client:
+            while not over.is_set():
+                answers.append(client.post(f"{url}/infer", json=request([1.0, 2.0])))
+                time.sleep(0.002)  # a closed loop without a pause would leave no processor to what is measured
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+async def get(url: str) -> httpx.Response:
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        return await client.get(url)
+
+
+async def is_ready(server: str) -> bool:
+    return bool((await get(f"{server}/health/ready")).json()["ready"])
+
+
+async def replica_pid(stage: Stage) -> int | None:
+    """Find the process of the model's one running replica."""
+    applications = (await get(f"{stage.ray_head.url}/api/serve/applications/")).json()["applications"]
+    replicas = applications[f"model-{MODEL}"]["deployments"]["replica"]["replicas"]
+    return next((int(one["pid"]) for one in replicas if one["state"] == "RUNNING"), None)
+
+
+async def other_replica(stage: Stage, killed: int | None) -> bool:
+    return await replica_pid(stage) not in (killed, None)
+
+
+def kill_process(pid: int | None) -> None:
+    assert pid is not None
+    psutil.Process(pid).kill()
+
+
+async def started(world: ServingWorld, version: int) -> bool:
+    return any(one.version == version for one in await world.world.said(RolloutStarted))
+
+
+def times(rows: int) -> dict[str, Any]:
+    return {"name": "at", "datatype": "BYTES", "shape": [rows], "data": ["2013-01-01T00:15:00-05:00"] * rows}

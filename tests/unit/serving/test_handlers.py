@@ -1,0 +1,81 @@
+"""Promotions become rollouts, one each, and the newest counts."""
+
+from dataclasses import replace
+
+import pytest
+
+from contracts.serving import RolloutRolledBack
+from contracts.training import CodeSnapshot, PipelineRegistered
+from services.chassis.errors import TransientError
+from services.serving.domain import RolloutState
+from services.serving.handlers import on_pipeline_registered, on_version_promoted
+from tests.fakes.serving.deployments import InMemoryDeployments
+from tests.fakes.serving.examples import DIGEST, cause, deployment, promoted, rollout
+from tests.fakes.serving.rollouts import InMemoryRollouts
+from tests.fixtures.bundles import DEFINITION
+
+
+async def test_registered_pipeline_becomes_a_deployment_without_a_version() -> None:
+    deployments = InMemoryDeployments()
+
+    assert await on_pipeline_registered(registered(), deployments, cause()) == []
+
+    (known,) = await deployments.all()
+    assert (known.pipeline, known.timeout_s, known.answering) == ("tiny", 60.0, None)
+
+
+async def test_pipeline_registered_again_keeps_what_answers() -> None:
+    deployments = InMemoryDeployments()
+    await deployments.save(deployment(pipeline="tiny", answering=rollout().id, timeout_s=1.0))
+
+    await on_pipeline_registered(registered(), deployments, cause())
+
+    (known,) = await deployments.all()
+    assert (known.answering, known.timeout_s) == (rollout().id, 60.0)
+
+
+async def test_promotion_of_an_unknown_pipeline_is_tried_again() -> None:
+    with pytest.raises(TransientError, match="pipeline unknown"):
+        await on_version_promoted(promoted(), InMemoryDeployments(), InMemoryRollouts(), cause())
+
+
+async def test_promotion_asks_for_a_rollout_that_remembers_why() -> None:
+    deployments, rollouts = await known()
+
+    assert await on_version_promoted(promoted(3), deployments, rollouts, cause()) == []
+
+    (one,) = await rollouts.open("flights")
+    assert (one.version, one.state, one.reason) == (3, RolloutState.PENDING, "all gates passed")
+    assert one.cause == cause()
+
+
+async def test_newer_promotion_ends_the_rollout_that_waits() -> None:
+    deployments, rollouts = await known()
+    await on_version_promoted(promoted(1), deployments, rollouts, cause("one"))
+    (waiting,) = await rollouts.open("flights")
+
+    facts = await on_version_promoted(promoted(2), deployments, rollouts, cause("two"))
+
+    assert facts == [
+        RolloutRolledBack(pipeline="flights", rollout_id=waiting.id, version=1, reason="superseded by version 2")
+    ]
+    assert [one.version for one in await rollouts.open("flights")] == [2]
+
+
+async def test_rollout_that_already_has_traffic_is_finished_first() -> None:
+    deployments, rollouts = await known()
+    await rollouts.save(replace(rollout(1), state=RolloutState.FLIPPING))
+
+    assert await on_version_promoted(promoted(2), deployments, rollouts, cause("two", later_s=9)) == []
+
+    assert [one.version for one in await rollouts.open("flights")] == [1, 2]
+
+
+async def known() -> tuple[InMemoryDeployments, InMemoryRollouts]:
+    deployments = InMemoryDeployments()
+    await deployments.save(deployment())
+    return deployments, InMemoryRollouts()
+
+
+def registered() -> PipelineRegistered:
+    return PipelineRegistered(pipeline="tiny", definition=DEFINITION, code=CodeSnapshot(uri="/code", digest=DIGEST))
