@@ -4,9 +4,11 @@ import shlex
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote
 
 import httpx
+from pydantic import BaseModel, BeforeValidator
 
 from services.chassis.errors import RejectedError, TransientError
 from services.training.domain import Job, JobStatus
@@ -14,6 +16,16 @@ from services.training.domain import Job, JobStatus
 LAST_LINES = 40
 MAX_LOG_BYTES = 256 * 1024
 DETAIL_CHARACTERS = 300
+
+
+class SeenJob(BaseModel):
+    """What Ray tells of a job, as far as it matters here."""
+
+    submission_id: str
+    status: Annotated[JobStatus, BeforeValidator(str.lower)]
+    message: str | None = None
+    driver_exit_code: int | None = None
+    driver_node_id: str | None = None
 
 
 class RayCluster:
@@ -59,17 +71,13 @@ class RayCluster:
         Raises:
             TransientError: Ray cannot be reached, or cannot say.
         """
-        async with self._answer("GET", _path(submission_id)) as answer:
-            if answer.status_code == httpx.codes.NOT_FOUND and "does not exist" in await _detail(answer):
-                return Job(JobStatus.UNKNOWN)
-            await _require_success(answer)
-            await answer.aread()
-            seen = answer.json()
-        status = JobStatus(seen["status"].lower())
-        if status is not JobStatus.FAILED:
-            return Job(status, seen.get("driver_exit_code"))
-        words = await self.logs(submission_id, lines=LAST_LINES)
-        return Job(status, seen.get("driver_exit_code"), words or seen.get("message") or "")
+        seen = await self._look_up(submission_id)
+        if seen is None:
+            return Job(JobStatus.UNKNOWN)
+        if seen.status is not JobStatus.FAILED:
+            return Job(seen.status, seen.driver_exit_code)
+        words = await self._end_of_log(seen, lines=LAST_LINES)
+        return Job(seen.status, seen.driver_exit_code, words or seen.message or "")
 
     async def stop(self, submission_id: str) -> None:
         """Have a job stopped; one that has ended, or is not known, stays as it is.
@@ -87,19 +95,35 @@ class RayCluster:
         Raises:
             TransientError: Ray cannot be reached.
         """
-        # Of the two places that serve logs only this one can be asked for the end of them.
-        query = {"submission_id": submission_id, "lines": str(lines), "filter_ansi_code": "true"}
-        async with self._answer("GET", "/api/v0/logs/file", params=query) as answer:
-            if not answer.is_success:
-                return ""
-            content = b""
-            async for chunk in answer.aiter_bytes():
-                content = (content + chunk)[-MAX_LOG_BYTES:]
-        return content.decode(errors="replace").strip()
+        seen = await self._look_up(submission_id)
+        return await self._end_of_log(seen, lines=lines) if seen else ""
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    async def _look_up(self, submission_id: str) -> SeenJob | None:
+        async with self._answer("GET", _path(submission_id)) as answer:
+            if answer.status_code == httpx.codes.NOT_FOUND and "does not exist" in await _detail(answer):
+                return None
+            await _require_success(answer)
+            return SeenJob.model_validate_json(await answer.aread())
+
+    async def _end_of_log(self, seen: SeenJob, *, lines: int) -> str:
+        # Of the two places that serve a job's log only this one can be asked for its end. It takes a submission id
+        # too, and then fails for jobs that never called ray.init (Ray 2.60).
+        query = {
+            "node_id": seen.driver_node_id or "",
+            "filename": f"job-driver-{seen.submission_id}.log",
+            "lines": str(lines),
+            "filter_ansi_code": "true",
+        }
+        content = b""
+        async with self._answer("GET", "/api/v0/logs/file", params=query) as answer:
+            if answer.is_success:
+                async for chunk in answer.aiter_bytes():
+                    content = (content + chunk)[-MAX_LOG_BYTES:]
+        return content.decode(errors="replace").strip()
 
     @asynccontextmanager
     async def _answer(

@@ -1,0 +1,5 @@
+"""Fixtures of training's integration tests."""
+
+from tests.fixtures.ray import ray_head
+
+__all__ = ["ray_head"]
