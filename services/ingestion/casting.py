@@ -19,11 +19,11 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
 }
 """Types columns have in the table. Timestamps are in UTC; ones without a zone are taken to be."""
 
-NULL_SPELLINGS = pa.array(["NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None"])
+NULL_SPELLINGS = ("NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
 """Texts that mean missing, in columns that are not text themselves."""
 
-TRUE_SPELLINGS = pa.array(["true", "t", "yes", "y", "1"])
-FALSE_SPELLINGS = pa.array(["false", "f", "no", "n", "0"])
+TRUE_SPELLINGS = ("true", "t", "yes", "y", "1")
+FALSE_SPELLINGS = ("false", "f", "no", "n", "0")
 # Stops short of the largest 64-bit integer by a quarter of a percent; beyond it a cast would fail the column.
 INTEGER_PATTERN = r"^[+-]?([0-9]{1,18}|[1-8][0-9]{18}|9[01][0-9]{17})(\.0*)?$"
 NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
@@ -33,8 +33,8 @@ ISO_PATTERN = (
     r"(?P<zone>Z|z|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
 )
 LARGEST_WHOLE = 2.0**53
-FIRST_MOMENT = pa.scalar(datetime(1, 1, 2, tzinfo=UTC), ARROW_TYPES[ColumnType.TIMESTAMP])
-LAST_MOMENT = pa.scalar(datetime(9999, 12, 30, tzinfo=UTC), ARROW_TYPES[ColumnType.TIMESTAMP])
+FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
+LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class RetypedColumnError(TypeError):
@@ -71,7 +71,7 @@ def cast_column(column: pa.ChunkedArray, target: ColumnType, *, textual: bool) -
         values = column.cast(ARROW_TYPES[target])
     elif textual and target is not ColumnType.STRING:
         text = pc.utf8_trim_whitespace(column)
-        text = _where(pc.is_in(text, NULL_SPELLINGS), text)
+        text = _where(_is_one_of(text, NULL_SPELLINGS), text)
         column, values = text, _PARSERS[target](text)
     else:
         column, values = _from_stored(column, target)
@@ -109,8 +109,8 @@ def _parse_number(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _parse_boolean(text: pa.ChunkedArray) -> pa.ChunkedArray:
     lower = pc.utf8_lower(text)
-    known = pc.or_(pc.is_in(lower, TRUE_SPELLINGS), pc.is_in(lower, FALSE_SPELLINGS))
-    return _where(pc.invert(known), pc.is_in(lower, TRUE_SPELLINGS))
+    true = _is_one_of(lower, TRUE_SPELLINGS)
+    return _where(pc.invert(pc.or_(true, _is_one_of(lower, FALSE_SPELLINGS))), true)
 
 
 def _parse_timestamp(text: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -173,6 +173,10 @@ def _finite(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
 def _whole(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
     whole = pc.and_(pc.equal(numbers, pc.floor(numbers)), pc.less_equal(pc.abs(numbers), LARGEST_WHOLE))
     return _where(pc.invert(whole), numbers).cast(pa.int64())
+
+
+def _is_one_of(text: pa.ChunkedArray, spellings: tuple[str, ...]) -> pa.ChunkedArray:
+    return pc.is_in(text, pa.array(spellings))
 
 
 def _where(unwanted: pa.ChunkedArray, column: pa.ChunkedArray) -> pa.ChunkedArray:
