@@ -151,6 +151,7 @@ def check_evidence(run: TrainingRunSucceeded, evidence: Evidence) -> None:
         ("bundle of the report", run.bundle_digest, report.bundle_digest),
         ("dataset version", run.dataset_version, lineage.dataset.version),
         ("model file", report.model_digest, digests.get(BundleFile.MODEL)),
+        ("code", lineage.code_digest, digests.get(BundleFile.CODE)),
         ("environment", lineage.environment_digest, digests.get(BundleFile.ENVIRONMENT)),
     ):
         if said != found:

@@ -69,7 +69,7 @@ def report(number: int = 1, **changes: Any) -> TrainingReport:
 
 def manifest(number: int = 1, **lineage: Any) -> Manifest:
     """List what a run's bundle holds."""
-    digests = {BundleFile.MODEL: digest("f"), BundleFile.ENVIRONMENT: digest("e")}
+    digests = {BundleFile.MODEL: digest("f"), BundleFile.ENVIRONMENT: digest("e"), BundleFile.CODE: digest("c")}
     files = tuple(
         FileEntry(path=file.value, digest=digests.get(file, digest("9")), size_bytes=10) for file in BundleFile
     )

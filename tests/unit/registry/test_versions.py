@@ -194,7 +194,11 @@ def test_report_of_another_run_is_refused(found: dict[str, Any], fault: str) -> 
 
 @pytest.mark.parametrize(
     ("lineage", "fault"),
-    [({"run_id": run_id(9)}, "run of the bundle"), ({"environment_digest": digest("0")}, "environment")],
+    [
+        ({"run_id": run_id(9)}, "run of the bundle"),
+        ({"environment_digest": digest("0")}, "environment"),
+        ({"code_digest": digest("0")}, "code"),
+    ],
 )
 def test_lineage_that_contradicts_the_run_is_refused(lineage: dict[str, Any], fault: str) -> None:
     found = evidence(1)
