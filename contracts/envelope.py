@@ -106,7 +106,9 @@ def read_envelope(
             raise UnreadableMessageError("broken_envelope", describe(error)) from error
         if envelope.type != type_:
             raise UnreadableMessageError("wrong_type", f"type {envelope.type!r} was published on {subject!r}")
-        return envelope
+        if envelope.subject not in (None, pipeline):
+            raise UnreadableMessageError("wrong_pipeline", f"subject {envelope.subject!r} was published on {subject!r}")
+        return envelope.model_copy(update={"subject": pipeline})
     message_id = headers.get("Nats-Msg-Id") or fallback_id
     return Envelope(
         id=message_id[:256],

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -169,14 +169,13 @@ async def _serving(app: Edge, listener: socket.socket, drain_timeout_s: float) -
         timeout_graceful_shutdown=max(1, round(drain_timeout_s)),
     )
     server = _Server(config)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(sockets=[listener]))
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            if not server.started:
-                listener.close()
+    with closing(listener):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[listener]))
+            try:
+                yield
+            finally:
+                server.should_exit = True
 
 
 async def _finish(tasks: Iterable["asyncio.Task[None]"], timeout_s: float) -> None:
