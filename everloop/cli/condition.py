@@ -134,14 +134,13 @@ async def _bus(platform: "Platform") -> tuple[dict[str, int], list[dict[str, Any
         one["config"]["name"]: one["state"]["messages"]
         for one in (await platform.bus.ask("STREAM.LIST")).get("streams") or ()
     }
-    consumers = []
-    for name in ("EVENTS", "COMMANDS", "PREDICTIONS"):
-        if name in streams:
-            for one in (await platform.bus.ask(f"CONSUMER.LIST.{name}")).get("consumers") or ():
-                if one["config"].get("durable_name"):
-                    consumers.append(
-                        {"consumer": one["name"], "behind": one["num_pending"], "in_hand": one["num_ack_pending"]}
-                    )
+    consumers = [
+        {"consumer": one["name"], "behind": one["num_pending"], "in_hand": one["num_ack_pending"]}
+        for name in ("EVENTS", "COMMANDS", "PREDICTIONS")
+        if name in streams
+        for one in (await platform.bus.ask(f"CONSUMER.LIST.{name}")).get("consumers") or ()
+        if one["config"].get("durable_name")
+    ]
     return streams, consumers
 
 

@@ -89,7 +89,7 @@ def _ports(asked: Sequence[str]) -> dict[str, int]:
 
 
 def _stay(home: "Home", chosen: "UpOptions", *, as_json: bool) -> None:
-    from everloop.platform.up import register_pipelines, run_platform
+    from everloop.platform.up import await_champions, register_pipelines, run_platform
 
     began = time.monotonic()
 
@@ -103,6 +103,9 @@ def _stay(home: "Home", chosen: "UpOptions", *, as_json: bool) -> None:
         for outcome in register_pipelines(state, chosen.pipelines):
             condition = "refused" if outcome.error else "registered"
             progress(_line(time.monotonic() - began, "pipeline", condition, outcome.error or str(outcome.pipeline)))
+        for model, answers in await_champions(state).items():
+            condition = "ready" if answers else "unready"
+            progress(_line(time.monotonic() - began, "model", condition, f"{state.endpoints.serve}/v2/models/{model}"))
         if as_json:
             show_json_line(state.model_dump(mode="json"))
         else:

@@ -139,7 +139,7 @@ def _get(home: Path | None, service: str, path: str, **query: int) -> Any:
 
 
 def _drift(verdict: dict[str, Any]) -> str:
-    colour = "red" if verdict["outcome"] == "drifted" else "default"
+    colour = "red" if verdict["outcome"] == "alarm" else "default"
     return f"[{colour}]{verdict['outcome']}[/] {number(verdict['statistic']) or ''}".strip()
 
 

@@ -192,9 +192,9 @@ def _outcome(pipeline: str, run_id: "UUID", home: Path | None, limit_s: float) -
         subject = f"events.training.run.*.*.{pipeline}"
         async with asyncio.timeout(limit_s), aclosing(platform.bus.follow(subject, since=0)) as events:
             async for heard in events:
-                if isinstance(heard.message, TrainingRunSucceeded | TrainingRunFailed):
-                    if heard.message.run_id == run_id:
-                        return heard.message
+                over = heard.message
+                if isinstance(over, TrainingRunSucceeded | TrainingRunFailed) and over.run_id == run_id:
+                    return over
         raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
 
     try:

@@ -1,6 +1,7 @@
 """A running platform, as one object."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -97,13 +98,16 @@ class Platform:
         """Send to a service's API; options are httpx's, such as ``json`` and ``files``. Raises as ``get`` does."""
         return await ask(self.http, "POST", self.endpoints.of(service) + path, **options)
 
-    async def predict(self, model: str, rows: Sequence[Row], *, event_time: str | None = None) -> Predictions:
+    async def predict(
+        self, model: str, rows: Sequence[Row], *, event_time: str | None = None, traceparent: str | None = None
+    ) -> Predictions:
         """Ask the model in production.
 
         Args:
             model: Its name.
             rows: One mapping from input to value per row.
             event_time: Column of the rows that says when each happened, ISO-8601 with a zone.
+            traceparent: The trace this belongs to, W3C; unset: a new one, kept.
 
         Raises:
             RefusedError: Rows do not fit the model, or there is none of that name.
@@ -112,7 +116,9 @@ class Platform:
         url = f"{self.endpoints.serve}/v2/models/{model}"
         metadata = await ask(self.http, "GET", url)
         body = request_body(rows, metadata, extra=(event_time,) if event_time else ())
-        return read_answer(await ask(self.http, "POST", f"{url}/infer", json=body))
+        return read_answer(
+            await ask(self.http, "POST", f"{url}/infer", json=body, headers={"traceparent": traceparent or new_trace()})
+        )
 
 
 @asynccontextmanager
@@ -124,6 +130,11 @@ async def connect(endpoints: Endpoints) -> AsyncIterator[Platform]:
     """
     async with connect_bus(endpoints.nats) as bus, httpx.AsyncClient(trust_env=False, timeout=HTTP_TIMEOUT_S) as http:
         yield Platform(endpoints, bus, http)
+
+
+def new_trace() -> str:
+    """Begin a trace that is kept, as a W3C traceparent."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 async def ask(http: httpx.AsyncClient, method: str, url: str, **options: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from everloop.platform.registration import Registration, pipeline_folders, regis
 from everloop.platform.state import PlatformState, endpoints, read_state, write_state
 from everloop.platform.supervisor import Listener, Supervisor
 from everloop.platform.table import RaySize, Table
+
+CHAMPIONS_LIMIT_S = 60.0
+CHAMPIONS_POLL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,31 @@ def known_pipelines(state: PlatformState) -> set[str]:
     """Ask the training service which pipelines it knows."""
     answer = httpx.get(f"{state.endpoints.of('training')}/v1/pipelines", timeout=10, trust_env=False)
     return {pipeline["name"] for pipeline in answer.raise_for_status().json()}
+
+
+def await_champions(state: PlatformState, *, within_s: float = CHAMPIONS_LIMIT_S) -> dict[str, bool]:
+    """Wait until every champion answers again after a restart.
+
+    Returns:
+        Names of the models, and whether each answered in time; empty where none was ever promoted.
+    """
+    with httpx.Client(trust_env=False, timeout=5) as http:
+        try:
+            models = http.get(f"{state.endpoints.of('registry')}/v1/models").raise_for_status().json()
+        except (httpx.HTTPError, ValueError):
+            return {}
+        champions = [model["name"] for model in models if model["aliases"]["champion"]]
+        answering: dict[str, bool] = dict.fromkeys(champions, False)
+        deadline = time.monotonic() + within_s
+        while not all(answering.values()) and time.monotonic() < deadline:
+            for name in (name for name, answers in answering.items() if not answers):
+                try:
+                    answer = http.get(f"{state.endpoints.serve}/v2/models/{name}/ready")
+                except httpx.HTTPError:
+                    continue
+                answering[name] = answer.status_code == httpx.codes.OK
+            time.sleep(CHAMPIONS_POLL_S)
+        return answering
 
 
 def running(home: Home) -> PlatformState | None:
