@@ -33,10 +33,10 @@ ABOVE_SIX = (AbsoluteGate(metric="auc", at_least=0.6),)
 
 
 @asynccontextmanager
-async def running(world: World) -> AsyncIterator[httpx.AsyncClient]:
+async def running(world: World, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Run the registry; gives a client of its HTTP side."""
     async with (
-        world.running(build(world.settings(RegistrySettings))) as live,
+        world.running(build(world.settings(RegistrySettings, **more))) as live,
         httpx.AsyncClient(base_url=f"{live.url}/v1", timeout=20) as client,
     ):
         yield client
@@ -145,7 +145,8 @@ async def test_restarted_registry_goes_on_with_what_was_due(sqlite_world: World,
 
 async def test_two_registries_at_once_register_every_run_once(world: World, tmp_path: Path) -> None:
     runs = [leave_run(tmp_path, number) for number in range(1, 9)]
-    async with running(world) as client, running(world):
+    # The relay of one waits for that of the other before it stops.
+    async with running(world) as client, running(world, drain_timeout_s=0.5):
         await world.publish(pipeline_registered(gates=ABOVE_SIX))
         await asyncio.gather(*(world.publish(run) for run in runs))
 
