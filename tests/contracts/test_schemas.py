@@ -155,3 +155,15 @@ def test_an_enumeration_may_grow() -> None:
     proposed["$defs"]["FailureReason"]["enum"].append("preempted")
 
     assert breaks(published, proposed) == []
+
+
+def test_the_generator_refuses_to_write_over_a_promise(tmp_path: Path) -> None:
+    promised = schema_of(TrainingRunFailed)
+    promised["properties"]["exit_status"] = {"type": "integer"}
+    (tmp_path / f"{TrainingRunFailed.subject}.json").write_text(json.dumps(promised))
+    (tmp_path / "events.training.run.paused.v1.json").write_text("{}")
+
+    assert broken_promises(tmp_path) == [
+        "events.training.run.failed.v1: exit_status: removed",
+        "events.training.run.paused.v1: withdrawn",
+    ]
