@@ -30,17 +30,12 @@ def nats_binary() -> Path:
 
 
 def write_nats_config(home: Home, port: int) -> Path:
-    """Write the server's configuration.
-
-    Every acknowledged message is on the disk before its acknowledgement: with the server's default of a
-    sync every two minutes, a power cut loses all messages since the last one.
-    """
+    """Write the server's configuration; ``infra/nats/nats.conf``, which is not installed, says the same and why."""
     path = home.nats / "nats.conf"
     store = json.dumps(str(home.nats / "streams"))
     path.write_text(
-        f'server_name: "everloop"\n'
-        f'listen: "{HOST}:{port}"\n'
-        f"max_payload: 1MB\n"
-        f"jetstream {{\n  store_dir: {store}\n  sync_interval: always\n}}\n"
+        f'host: "{HOST}"\nport: {port}\nmax_payload: 1MB\n'
+        f"jetstream {{\n  store_dir: {store}\n  sync_interval: always\n"
+        "  max_file_store: 64GB\n  max_memory_store: 256MB\n}\n"
     )
     return path
