@@ -22,6 +22,7 @@ from services.chassis.telemetry import current_traceparent
 from services.chassis.work import Transaction, Work
 from services.ingestion.domain import ENDINGS, UPLOAD_SCHEME, Batch, BatchState, DatasetVersion, RawFile, format_of
 from services.ingestion.ports import Archive, Batches, Differences, Pipelines, Uploads, Versions
+from services.ingestion.quarantine import readable
 from services.ingestion.views import BatchView, DatasetView, DiffView, RejectionView
 
 PIECE_BYTES = 1 << 20
@@ -169,7 +170,7 @@ async def get_quarantined_rows(pipeline: PipelineName, batch_id: UUID, tx: Tx, l
     if batch.rejection is None or batch.rejection.quarantine_uri is None:
         return Response(b"[]", media_type="application/json")
     rows = await tx.port(Archive).quarantined(batch.rejection.quarantine_uri, limit=limit)
-    return Response(orjson.dumps(rows.to_pylist(), default=str), media_type="application/json")
+    return Response(orjson.dumps(readable(rows), default=str), media_type="application/json")
 
 
 async def _receive(request: Request, uploads: Uploads, name: str | None) -> tuple[str, RawFile]:

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.types as pt
 
 from services.ingestion.reading import MalformedLine, RawRows
 from services.ingestion.validation import Finding, Verdict
@@ -34,6 +35,16 @@ def to_parquet(rows: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(rows, sink, compression="zstd")
     return sink.getvalue()
+
+
+def readable(rows: pa.Table) -> list[dict[str, object]]:
+    """Turn rows into plain values; times into text, since offending ones may be beyond what Python can say."""
+    for place, field in enumerate(rows.schema):
+        if pt.is_temporal(field.type):
+            known = pa.timestamp(field.type.unit, tz="UTC") if pt.is_timestamp(field.type) else field.type
+            rows = rows.set_column(place, field.name, rows.column(place).cast(known).cast(pa.string()))
+    plain: list[dict[str, object]] = rows.to_pylist()
+    return plain
 
 
 def _reasons(findings: list[Finding]) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], pa.ListArray]:

@@ -79,7 +79,11 @@ def _read_parquet(data: bytes, max_expanded_bytes: int) -> RawRows:
     if expanded_bytes > max_expanded_bytes:
         raise UnreadableFileError(f"unfolds to {expanded_bytes} bytes; at most {max_expanded_bytes} are read")
     _refuse_repeated(file.schema_arrow.names)
-    return RawRows(file.read(), textual=False)
+    table = file.read()
+    # A broken file may hold text that is no UTF-8, in values, names or time zones; it would surface far from here.
+    table.validate(full=True)
+    str(table.schema)
+    return RawRows(table, textual=False)
 
 
 def _read_csv(data: bytes) -> RawRows:

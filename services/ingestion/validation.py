@@ -187,5 +187,12 @@ def _repeated(columns: list[CastColumn]) -> np.ndarray[tuple[int], np.dtype[np.b
 def _sample(values: pa.ChunkedArray, mask: pa.ChunkedArray) -> str:
     """Quote a few distinct offending values."""
     found = values.filter(mask).slice(0, 1000).unique()
-    quoted = ", ".join(repr(value.as_py())[:40] for value in found[:SAMPLE_VALUES])
+    quoted = ", ".join(_quote(value) for value in found[:SAMPLE_VALUES])
     return f"{quoted}, …" if len(found) > SAMPLE_VALUES else quoted
+
+
+def _quote(value: pa.Scalar) -> str:
+    try:
+        return repr(value.as_py())[:40]
+    except (OverflowError, ValueError):
+        return "a time beyond the years 1 to 9999"
