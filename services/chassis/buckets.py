@@ -29,6 +29,11 @@ class BucketDefinition:
         """Name of the stream behind it."""
         return f"KV_{self.name}"
 
+    @property
+    def changes(self) -> str:
+        """Subject under which changed keys are told."""
+        return f"everloop.bucket.{self.name}"
+
     def configuration(self) -> dict[str, object]:
         """Say it in the broker's words."""
         return {
@@ -42,6 +47,8 @@ class BucketDefinition:
             "allow_rollup_hdrs": True,
             "allow_direct": True,
             "num_replicas": self.replicas,
+            # Said once the value is stored; a listener on the keys themselves could read before that.
+            "republish": {"src": f"$KV.{self.name}.>", "dest": f"{self.changes}.>", "headers_only": True},
             "duplicate_window": int(
                 min(timedelta(seconds=10), self.max_age or timedelta(days=1)).total_seconds() * 1e9
             ),
@@ -59,12 +66,15 @@ class Bucket:
     async def put(self, key: str, value: bytes) -> None:
         """Replace the value of a key.
 
+        Args:
+            key: Words separated by dots.
+            value: At most what fits into one message.
+
         Raises:
             BusUnavailableError: No answer; the value may be stored or not.
         """
         subject = self._subject(key)
         if not self._made:
-            # Whoever listens for changes is a responder to the broker, so a missing stream would look like a timeout.
             await self._make()
         try:
             await self._bus.publish(subject, value, headers={MESSAGE_ID: uuid4().hex})
@@ -109,7 +119,7 @@ class Bucket:
 
     def changes(self, key: str = ">") -> AbstractAsyncContextManager[asyncio.Queue[str]]:
         """Hear of changes as they happen, without any promise; read as well now and then."""
-        return self._bus.listen(self._subject(key))
+        return self._bus.listen(f"{self._definition.changes}.{key}")
 
     async def _make(self) -> None:
         try:

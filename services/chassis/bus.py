@@ -9,12 +9,12 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from nats.aio.client import Client
@@ -32,6 +32,8 @@ LONGEST_FETCH_S = 5.0
 MESSAGE_ID = "Nats-Msg-Id"
 STREAM_FULL_CODES = frozenset({10047, 10077})
 NOT_FOUND_CODES = frozenset({10014, 10037, 10059})
+
+T = TypeVar("T")
 
 log = Log(__name__)
 
@@ -185,7 +187,7 @@ class Bus:
         if MESSAGE_ID not in headers:
             raise ValueError(f"a message is published under an id: set {MESSAGE_ID}")
         with _translated():
-            ack = await self._jetstream.publish(subject, body, headers=_on_wire(headers))
+            ack = await self._answer(self._jetstream.publish(subject, body, headers=_on_wire(headers)))
         return Receipt(ack.stream, ack.seq, bool(ack.duplicate))
 
     async def ask(self, what: str, **request: Any) -> dict[str, Any]:
@@ -197,9 +199,8 @@ class Bus:
             BusUnavailableError: No answer.
         """
         with _translated():
-            reply = await self._client.request(
-                f"$JS.API.{what}", json.dumps(request).encode(), timeout=ANSWER_TIMEOUT_S
-            )
+            body = json.dumps(request).encode()
+            reply = await self._answer(self._client.request(f"$JS.API.{what}", body, timeout=ANSWER_TIMEOUT_S))
         answer: dict[str, Any] = json.loads(reply.data)
         if error := answer.get("error"):
             _refuse(error.get("code"), error.get("err_code"), error.get("description"))
@@ -252,6 +253,13 @@ class Bus:
         finally:
             with suppress(Error):
                 await subscription.unsubscribe()
+
+    async def _answer(self, asking: Awaitable[T]) -> T:
+        # An answer that was lost with the connection would be waited for in vain.
+        answer = await unless(self.reconnected, asking)
+        if answer is None:
+            raise BusUnavailableError("bus_unavailable", detail="the connection broke while waiting for the answer")
+        return answer
 
     async def _on_error(self, error: Exception) -> None:
         # A denied permission, say, looks like a timeout to the caller; the reason arrives only here.

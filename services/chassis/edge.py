@@ -16,6 +16,9 @@ SECURITY = {
     "Cache-Control": "no-store",
 }
 API_ONLY = "default-src 'none'; frame-ancestors 'none'"
+MOUNT = "/v1"
+"""Below which a service's own routes are."""
+
 UNOBSERVED = ("/health/", "/docs", "/openapi.json")
 
 
@@ -48,7 +51,7 @@ class Edge:
             async def answer(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
-                    if route := getattr(scope.get("route"), "path", None):
+                    if route := _route(scope):
                         span.update_name(f"{scope['method']} {route}")
                         span.set_attribute("http.route", route)
                 await send(message)
@@ -70,6 +73,12 @@ class Edge:
             return message
 
         return read
+
+
+def _route(scope: Scope) -> str | None:
+    # FastAPI tells a mounted route by its path below the mount in some versions, and by its whole path in others.
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path if path is None or path.startswith(MOUNT) else f"{MOUNT}{path}"
 
 
 def _secured(scope: Scope, send: Send) -> Send:

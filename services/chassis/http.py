@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from services.chassis.edge import MOUNT
 from services.chassis.errors import EverloopError, MalformedError, RejectedError, TransientError
 from services.chassis.logs import Log
 from services.chassis.work import Transaction, Work
@@ -42,7 +43,7 @@ def create_app(service: str, *, router: APIRouter | None, check: Check) -> FastA
     app = FastAPI(title=f"Everloop {service}", version="1", redoc_url=None)
     app.include_router(_health(check))
     if router:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix=MOUNT)
     app.add_exception_handler(EverloopError, _on_everloop_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import NAMESPACE_URL, uuid5
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -109,6 +109,12 @@ async def add(key: str, tx: Tx, limit: int = 3) -> dict[str, int]:
         raise RejectedError("limit_reached", limit=limit)
     tx.say(RolloutStarted(pipeline="flights", rollout_id=uuid5(NAMESPACE_URL, f"{key}{times}"), version=times))
     return {"times": times}
+
+
+@router.post("/bodies")
+async def measure(request: Request) -> int:
+    """Tell how long a body is."""
+    return len(await request.body())
 
 
 @router.post("/failures/{kind}")
