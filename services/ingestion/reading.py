@@ -82,7 +82,7 @@ def _read_parquet(data: bytes, max_expanded_bytes: int) -> RawRows:
     table = file.read()
     # A broken file may hold text that is no UTF-8, in values, names or time zones; it would surface far from here.
     table.validate(full=True)
-    str(table.schema)
+    _ = [field.type.tz for field in table.schema if pa.types.is_timestamp(field.type)]
     return RawRows(table, textual=False)
 
 
