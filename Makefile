@@ -31,7 +31,7 @@ check: $(VENV)/.everything ## Format, lint, types, import rules, generated files
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing 2>&1 | tail -n 3
+	$(BIN)/lint-imports --no-logo > /dev/null || $(BIN)/lint-imports --no-logo
 	$(BIN)/python -m docs.generate --check
 	$(BIN)/python -m pytest -q tests/unit tests/contracts tests/architecture -m "not slow and not ray and not docker and not postgres"
 

@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.telemetry",
     "tests.fixtures.services",
+    "tests.fixtures.platform",
 ]

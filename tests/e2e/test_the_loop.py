@@ -1,0 +1,140 @@
+"""A stranger's pipeline through the whole loop, with real NATS, real Ray and all five services."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+import nats
+import pytest
+
+from contracts.ingestion import DatasetIngested, DatasetRejected, IngestDataset
+from contracts.registry import ModelVersionPromoted
+from contracts.training import PipelineRegistered, TrainingRunStarted, TrainingRunSucceeded
+from everloop.client import Platform
+from everloop.template import new_pipeline
+from tests.fixtures.platform import RunningPlatform, first_champion, ready, told
+from tests.fixtures.waiting import eventually
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+ROW = {"shop": "north", "weight_kg": 1.5, "distance_km": 300.0}
+
+
+async def begin(platform: RunningPlatform, client: Platform, name: str, folder: Path) -> Path:
+    """Write and register a pipeline under a name of its own; gives its sample."""
+    where = new_pipeline(name, folder)
+    since = await client.bus.mark()
+    platform.everloop("pipeline", "register", str(where))
+    await client.wait_for(PipelineRegistered, pipeline=name, since=since, within_s=30)
+    return where / "sample.csv"
+
+
+async def test_a_prediction_leads_back_to_everything_and_its_version_can_be_rebuilt(
+    platform: RunningPlatform, tmp_path: Path
+) -> None:
+    await ready(platform)
+    async with platform.client() as client:
+        sample = await begin(platform, client, "parcels", tmp_path)
+        rollout = await first_champion(client, "parcels", sample)
+        answer = await client.predict("parcels", [ROW])
+        (prediction_id,) = answer.prediction_ids
+        why = await eventually(lambda: explained(platform, prediction_id), within_s=30, every_s=0.5)
+
+    assert answer.version == rollout.version == why["model"]["version"] == 1
+    assert why["prediction"]["inputs"] == ROW
+    assert why["model"]["bundle_digest"] == rollout.bundle_digest
+    for part in ("data", "code", "environment"):
+        assert why[part]["digest"].startswith("sha256:"), part
+    assert why["run"]["cause"]["kind"] == "data"
+    assert all(verdict["passed"] for verdict in why["gates"])
+    assert why["promotion"]["by"] == "policy:auto"
+    assert why["missing"] == {}
+
+    shutil.rmtree(sample.parent)
+    rebuilt = json.loads(platform.everloop("rerun", "parcels", "1", "--json"))
+
+    assert rebuilt["identical"] is True
+
+
+def explained(platform: RunningPlatform, prediction_id: str) -> dict[str, dict[str, object]] | None:
+    """Ask why, until monitoring has heard of the prediction."""
+    try:
+        return json.loads(platform.everloop("why", prediction_id, "--json"))
+    except AssertionError:
+        return None
+
+
+async def test_a_bare_client_starts_one_run_however_often_it_says_the_same(
+    platform: RunningPlatform, tmp_path: Path
+) -> None:
+    await ready(platform)
+    async with platform.client() as client:
+        sample = await begin(platform, client, "bare", tmp_path)
+        await first_champion(client, "bare", sample)
+        since = await client.bus.mark()
+        message_id = str(uuid4())
+        bare = await nats.connect(client.endpoints.nats)
+        for _ in range(2):
+            await bare.publish("commands.training.run.start.v1.bare", b"{}", headers={"Nats-Msg-Id": message_id})
+        await bare.close()
+        await client.wait_for(TrainingRunSucceeded, pipeline="bare", since=since, within_s=120)
+        causes = [heard.message.cause.message_id for heard in await told(client, TrainingRunStarted, "bare")]
+
+    assert causes.count(message_id) == 1
+    assert len(causes) == 2
+
+
+async def test_what_cannot_be_read_is_kept_with_its_reason_and_disturbs_nothing(
+    platform: RunningPlatform, tmp_path: Path
+) -> None:
+    await ready(platform)
+    bad = {
+        "commands.training.run.start.v1.odd": (b"{not json", "not_json"),
+        "commands.training.run.start.v9.odd": (b"{}", "unknown_type"),
+        "commands.training.run.begin.v1.odd": (b"{}", "unknown_type"),
+        "commands.ingestion.dataset.ingest.v1.odd": (b'{"uri": 7}', "schema_violation"),
+        "commands.registry.version.approve.v1.odd": (b'{"pad": "%s"}' % (b"x" * 600_000), "message_too_large"),
+    }
+    async with platform.client() as client:
+        for subject, (body, _) in bad.items():
+            await client.bus.publish(subject, body)
+
+        def letters() -> dict[str, str]:
+            listed = json.loads(platform.everloop("dead", "list", "--json"))
+            return {letter["subject"]: letter["reason"] for letter in listed if letter["subject"].endswith(".odd")}
+
+        found = await eventually(lambda: (kept := letters()).keys() == bad.keys() and kept, within_s=60, every_s=0.5)
+
+    assert found == {subject: reason for subject, (_, reason) in bad.items()}
+
+
+async def test_a_bad_file_is_rejected_and_the_model_goes_on_answering(
+    platform: RunningPlatform, tmp_path: Path
+) -> None:
+    await ready(platform)
+    async with platform.client() as client:
+        sample = await begin(platform, client, "careful", tmp_path)
+        await first_champion(client, "careful", sample)
+        first = next(csv.DictReader(sample.read_text().splitlines()))
+        files = {
+            "missing_column": "\n".join(["parcel_id,sent_at,shop", "p1,2026-05-01T00:00:00Z,north"]),
+            "type": sample.read_text().replace(first["distance_km"], "far", 1),
+            "readable": "",
+        }
+        for rule, content in files.items():
+            path = tmp_path / f"{rule}.csv"
+            path.write_text(content)
+            receipt = await client.bus.say(IngestDataset(pipeline="careful", uri=str(path)))
+            rejected = await client.wait_for(
+                DatasetRejected,
+                pipeline="careful",
+                since=receipt.mark,
+                within_s=30,
+                where=lambda e, p=path: e.uri == str(p),
+            )
+            assert rule in {violation.rule.value for violation in rejected.violations}
+            assert (await client.predict("careful", [ROW])).version == 1
+
+        assert len(await told(client, DatasetIngested, "careful")) == 1
+        assert len(await told(client, ModelVersionPromoted, "careful")) == 1
