@@ -120,25 +120,24 @@ class SqlPredictions:
 
     async def find(self, pipeline: str, prediction_ids: Sequence[str]) -> dict[str, KnownPrediction]:
         """Find known predictions of a pipeline."""
+        # Joined with its version, SQLite would read all of the version's predictions instead of these few.
+        keys = set(await self._session.exec(select(VersionRow.key).where(VersionRow.pipeline == pipeline)))
         columns = PREDICTION.c
-        chosen = (
-            sa.select(
-                columns.prediction_id,
-                columns.version_key,
-                columns.event_at,
-                columns.label,
-                columns.observed_at,
-                columns.said_at,
-            )
-            .join(VersionRow, col(VersionRow.key) == columns.version_key)
-            .where(col(VersionRow.pipeline) == pipeline, _among(self._session, columns.prediction_id, prediction_ids))
-        )
-        found = await (await self._session.connection()).execute(chosen)
+        chosen = sa.select(
+            columns.prediction_id,
+            columns.version_key,
+            columns.event_at,
+            columns.label,
+            columns.observed_at,
+            columns.said_at,
+        ).where(_among(self._session, columns.prediction_id, prediction_ids))
+        found = (await (await self._session.connection()).execute(chosen)).all()
         return {
             prediction_id: KnownPrediction(
                 version_key, event_at, None if label is None else Label(observed_at, said_at, label)
             )
             for prediction_id, version_key, event_at, label, observed_at, said_at in found
+            if version_key in keys
         }
 
     async def join(self, joins: Sequence[Join]) -> None:
@@ -170,7 +169,7 @@ class SqlPredictions:
             columns.event_at < end,
             columns.label.is_not(None),
         )
-        found = await (await self._session.connection()).execute(chosen)
+        found = (await (await self._session.connection()).execute(chosen)).all()
         pairs = np.array([tuple(row) for row in found], np.float64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
 
@@ -235,8 +234,9 @@ class SqlLabels:
         chosen = sa.select(columns.prediction_id, columns.observed_at, columns.said_at, columns.value).where(
             columns.pipeline == pipeline, _among(self._session, columns.prediction_id, prediction_ids)
         )
+        rows = (await (await self._session.connection()).execute(chosen)).all()
         found: dict[str, Label] = {}
-        for prediction_id, observed_at, said_at, value in await (await self._session.connection()).execute(chosen):
+        for prediction_id, observed_at, said_at, value in rows:
             counts = latest([found.get(prediction_id), Label(observed_at, said_at, value)])
             assert counts
             found[prediction_id] = counts

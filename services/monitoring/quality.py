@@ -12,6 +12,7 @@ from contracts.model import Contract
 from services.monitoring.counting import BoolArray, FloatArray
 
 PROBABILITY_FLOOR = 1e-15
+RESAMPLES = 200
 
 
 class QualityOutcome(StrEnum):
@@ -149,9 +150,37 @@ def _log_losses(scores: FloatArray, labels: FloatArray) -> FloatArray:
     return np.asarray(-np.log(likely), np.float64)
 
 
+def _resampled(measure: Callable[[FloatArray, FloatArray], float]) -> Callable[[FloatArray, FloatArray], Estimate]:
+    """Estimate a metric whose error has no formula by a bootstrap, seeded so that the same rows give the same."""
+
+    def estimate(scores: FloatArray, labels: FloatArray) -> Estimate:
+        rng = np.random.default_rng(len(labels))
+        picks = (rng.integers(0, len(labels), len(labels)) for _ in range(RESAMPLES))
+        values = [measure(scores[pick], labels[pick]) for pick in picks]
+        return Estimate(measure(scores, labels), float(np.std(values, ddof=1)))
+
+    return estimate
+
+
+def _average_precision(scores: FloatArray, labels: FloatArray) -> float:
+    ranked = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(labels[ranked] > 0.5)
+    # Of equal scores none can be told from another: only the last stands for a threshold.
+    ends = np.append(np.flatnonzero(np.diff(scores[ranked])), len(scores) - 1)
+    found = np.diff(hits[ends], prepend=0)
+    return float((found * hits[ends] / (ends + 1)).sum() / max(hits[-1], 1))
+
+
+def _explained(scores: FloatArray, labels: FloatArray) -> float:
+    spread = np.square(labels - labels.mean()).sum()
+    return float(1 - np.square(scores - labels).sum() / spread) if spread else 0.0
+
+
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "auc": Metric(area_under_curve, higher_is_better=True, needs_both_classes=True),
+        "average_precision": Metric(_resampled(_average_precision), higher_is_better=True, needs_both_classes=True),
+        "r2": Metric(_resampled(_explained), higher_is_better=True),
         "accuracy": Metric(lambda scores, labels: _mean((scores > 0.5) == (labels > 0.5)), higher_is_better=True),
         "log_loss": Metric(lambda scores, labels: _mean(_log_losses(scores, labels)), higher_is_better=False),
         "brier": Metric(lambda scores, labels: _mean((scores - labels) ** 2), higher_is_better=False),

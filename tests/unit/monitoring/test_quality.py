@@ -1,9 +1,19 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    roc_auc_score,
+)
 from sklearn.metrics import root_mean_squared_error as rmse
 
 from services.monitoring.quality import METRICS, QualityOutcome, QualityVerdict, area_under_curve, judge_quality
+
+RESAMPLED = {"average_precision", "r2"}
 
 
 def sample(seed: int, rows: int = 500, *, separation: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +31,9 @@ def judged(scores: np.ndarray, labels: np.ndarray, **changes: object) -> Quality
 @pytest.mark.parametrize(
     ("metric", "peer"),
     [
-        ("auc", lambda labels, scores: roc_auc_score(labels, scores)),
+        ("auc", roc_auc_score),
+        ("average_precision", average_precision_score),
+        ("r2", r2_score),
         ("accuracy", lambda labels, scores: accuracy_score(labels, scores > 0.5)),
         ("log_loss", log_loss),
         ("brier", brier_score_loss),
@@ -35,10 +47,13 @@ def test_metrics_agree_with_scikit_learn(metric: str, peer: object) -> None:
     assert METRICS[metric].estimate(scores, labels).value == pytest.approx(peer(labels, scores))  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("metric", sorted(METRICS))
+@pytest.mark.parametrize(
+    "metric",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in RESAMPLED else []) for name in sorted(METRICS)],
+)
 def test_intervals_cover_the_truth_as_often_as_they_say(metric: str) -> None:
     truth = METRICS[metric].estimate(*sample(0, 200_000)).value
-    trials = 400
+    trials = 200
 
     covered = 0
     for seed in range(1, trials + 1):
@@ -47,7 +62,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(metric: str) -> None:
         assert verdict.high is not None
         covered += verdict.low <= truth <= verdict.high
 
-    assert covered / trials == pytest.approx(0.95, abs=0.035)
+    assert covered / trials == pytest.approx(0.95, abs=0.045)
 
 
 def test_the_interval_does_not_depend_on_the_order_of_rows() -> None:
