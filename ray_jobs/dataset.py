@@ -136,6 +136,10 @@ def _through_ray(files: list[str], contract: DatasetContract) -> RayRows:
     import ray.data
 
     schema = arrow_schema(contract)
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-    stored = ray.data.read_parquet(files, columns=schema.names).sort(_order(contract))
-    return RayRows(stored).map(_typed(schema))
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    context.default_hash_shuffle_parallelism = max(len(files), int(ray.cluster_resources().get("CPU", 1)))
+    stored = ray.data.read_parquet(files, columns=schema.names)
+    # Kept on the cluster: a run goes over its rows a dozen times, and sorting them is what costs.
+    return RayRows(RayRows(stored).map(_typed(schema)).dataset.sort(_order(contract)).materialize())

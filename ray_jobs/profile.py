@@ -1,6 +1,6 @@
 """The reference that production is compared with: counts of the run's rows in cells, block of time by block."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -33,12 +33,11 @@ def make_reference(rows: Rows, scored: Rows, definition: PipelineDefinition, qua
     """
     time, seconds = definition.dataset.event_time.name, definition.monitors.window.total_seconds()
     features = [column for column in definition.dataset.features if column.type in (*_NUMERIC, *_CATEGORY)]
-    cells = {
-        column.name: numeric_cells(rows, column.name) if column.type in _NUMERIC else category_cells(rows, column.name)
-        for column in features
-    }
+    numeric = numeric_cells(rows, [column.name for column in features if column.type in _NUMERIC])
+    category = category_cells(rows, [column.name for column in features if column.type in _CATEGORY])
+    cells: dict[str, Cells] = {column.name: (numeric | category)[column.name] for column in features}
     starts, counts = _count(rows, cells, time, seconds)
-    score_starts, score_counts = _count(scored, {SCORE: numeric_cells(scored, SCORE)}, time, seconds)
+    score_starts, score_counts = _count(scored, numeric_cells(scored, [SCORE]), time, seconds)
     (score,) = score_counts
     return Reference(
         block_starts=starts,
@@ -50,26 +49,41 @@ def make_reference(rows: Rows, scored: Rows, definition: PipelineDefinition, qua
     )
 
 
-def numeric_cells(rows: Rows, name: str) -> NumericCells:
-    """Cut a number at its quantiles into 32 cells of equal weight; fewer where values repeat."""
-    values = numbers(rows.map(select([name])).collect()[name])
-    values = values[np.isfinite(values)]
-    levels = np.linspace(0, 1, QUANTILE_BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(values, levels)) if len(values) else np.empty(0)
-    # The smallest value as an edge would leave an empty cell below it.
-    return NumericCells(edges=tuple(edges[edges > values.min()].tolist()) if len(values) else ())
+def numeric_cells(rows: Rows, names: Sequence[str]) -> dict[str, Cells]:
+    """Cut numbers at their quantiles into 32 cells of equal weight; fewer where values repeat."""
+    values = rows.map(select(names)).collect()
+    return {name: NumericCells(edges=_edges(numbers(values[name]))) for name in names}
 
 
-def category_cells(rows: Rows, name: str) -> CategoryCells:
-    """List a category's most frequent values; ties go by name."""
+def category_cells(rows: Rows, names: Sequence[str]) -> dict[str, Cells]:
+    """List categories' most frequent values; ties go by name."""
+    if not names:
+        return {}
 
     def tally(batch: pa.Table) -> pa.Table:
-        texts = pa.table({"value": batch[name].cast(pa.string())})
-        return texts.group_by("value", use_threads=False).aggregate([([], "count_all")])
+        columns = [pa.table({"value": batch[name].cast(pa.string())}) for name in names]
+        tallies = [column.group_by("value", use_threads=False).aggregate([([], "count_all")]) for column in columns]
+        return pa.concat_tables(
+            tally.append_column("column", pa.array([name] * tally.num_rows))
+            for name, tally in zip(names, tallies, strict=True)
+        )
 
-    totals = rows.map(tally).collect().group_by("value", use_threads=False).aggregate([("count_all", "sum")])
+    seen = rows.map(tally).collect().group_by(["column", "value"], use_threads=False)
+    totals = seen.aggregate([("count_all", "sum")]).sort_by([("count_all_sum", "descending"), ("value", "ascending")])
     known = totals.filter(pc.is_valid(totals["value"]))
-    ranked = known.sort_by([("count_all_sum", "descending"), ("value", "ascending")])["value"].to_pylist()
+    return {name: _listed(known.filter(pc.equal(known["column"], name))["value"].to_pylist()) for name in names}
+
+
+def _edges(values: NDArray[np.float64]) -> tuple[float, ...]:
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return ()
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, QUANTILE_BINS + 1)[1:-1]))
+    # The smallest value as an edge would leave an empty cell below it.
+    return tuple(edges[edges > values.min()].tolist())
+
+
+def _listed(ranked: list[str]) -> CategoryCells:
     others = ranked[TOP_CATEGORIES : TOP_CATEGORIES + MAX_OTHER_CATEGORIES]
     return CategoryCells(values=tuple(ranked[:TOP_CATEGORIES]), others=tuple(others))
 

@@ -15,7 +15,7 @@ from ray_jobs.rows import InProcessRows
 def test_a_number_is_cut_into_cells_of_equal_weight() -> None:
     values = pa.chunked_array([pa.array(np.random.default_rng(1).normal(size=32_000))])
 
-    cells = numeric_cells(InProcessRows(pa.table({"size": values})), "size")
+    cells = numeric_cells(InProcessRows(pa.table({"size": values})), ["size"])["size"]
 
     counts = np.bincount(locate(values, cells), minlength=33)
     assert len(cells.edges) == 31
@@ -30,14 +30,14 @@ def test_missing_and_outlying_numbers_have_their_cells() -> None:
 
 
 def test_repeated_quantiles_are_one_edge() -> None:
-    cells = numeric_cells(InProcessRows(pa.table({"rain": [0.0] * 99 + [1.0]})), "rain")
+    cells = numeric_cells(InProcessRows(pa.table({"rain": [0.0] * 99 + [1.0]})), ["rain"])["rain"]
 
     assert cells.edges == ()
 
 
 def test_frequent_categories_are_listed_and_the_rest_told_apart() -> None:
     names = [f"c{place:02d}" for place in range(60) for _ in range(60 - place)]
-    cells = category_cells(InProcessRows(pa.table({"shop": names})), "shop")
+    cells = category_cells(InProcessRows(pa.table({"shop": names})), ["shop"])["shop"]
 
     column = pa.chunked_array([pa.array(["c00", "c49", "c55", "never", None])])
     assert cells.values[:2] == ("c00", "c01")
@@ -48,7 +48,7 @@ def test_frequent_categories_are_listed_and_the_rest_told_apart() -> None:
 def test_truth_values_are_categories() -> None:
     rows = InProcessRows(pa.table({"fragile": [True, True, False]}))
 
-    assert category_cells(rows, "fragile") == CategoryCells(values=("true", "false"))
+    assert category_cells(rows, ["fragile"])["fragile"] == CategoryCells(values=("true", "false"))
 
 
 def test_a_reference_counts_every_row_once_in_blocks_of_the_monitors_window(tmp_path) -> None:
