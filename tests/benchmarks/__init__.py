@@ -1,0 +1,1 @@
+"""Measurements, each a program that prints what the documentation claims."""
