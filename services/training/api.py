@@ -1,23 +1,20 @@
 """What training answers over HTTP: pipelines, runs, and what became of every cause."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from contracts.bundle import DatasetRef
-from contracts.jobs import ChampionRef, Progress
-from contracts.pipeline import PipelineDefinition
-from contracts.training import Cause as RunCause
-from contracts.training import CodeSnapshot, FailureReason, SkipReason, StartTrainingRun
+from contracts.message import Command, utc_now
+from contracts.training import ApproveTrainingRun, CancelTrainingRun, StartTrainingRun
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
 from services.chassis.subscriptions import Cause
-from services.training.domain import HeardCause, Pipeline
+from services.training.domain import Pipeline
 from services.training.ports import Causes, Cluster, Pipelines, RunFiles, Runs
-from services.training.run import Run, RunState
+from services.training.run import Run
+from services.training.views import LogView, PipelineSummary, PipelineView, RevisionView, RunView, TriggerView
 
 router = APIRouter(tags=["training"])
 
@@ -25,108 +22,10 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Lines = Annotated[int, Query(ge=1, le=2000)]
 
 
-class PipelineSummary(BaseModel):
-    """One line of the pipelines."""
+class Person(BaseModel):
+    """Who says so."""
 
-    name: str
-    description: str
-    revision: int
-    registered_at: datetime
-    code_digest: str
-    champion_version: int | None
-
-    @classmethod
-    def of(cls, pipeline: Pipeline) -> "PipelineSummary":
-        """Render a pipeline."""
-        return cls(
-            name=pipeline.name,
-            description=pipeline.definition.description,
-            revision=pipeline.revision,
-            registered_at=pipeline.registered_at,
-            code_digest=pipeline.code.digest,
-            champion_version=pipeline.champion.version if pipeline.champion else None,
-        )
-
-
-class RevisionView(BaseModel):
-    """When a definition and code came into force."""
-
-    revision: int
-    registered_at: datetime
-    code: CodeSnapshot
-
-
-class PipelineView(PipelineSummary):
-    """Everything training knows about a pipeline."""
-
-    definition: PipelineDefinition
-    code: CodeSnapshot
-    champion: ChampionRef | None
-    dataset: DatasetRef | None
-    due: RunCause | None
-    revisions: list[RevisionView]
-
-
-class RunView(BaseModel):
-    """A run, from its cause to what it left."""
-
-    run_id: UUID
-    pipeline: str
-    state: RunState
-    cause: RunCause
-    correlation_id: str
-    attempts: int
-    approved_by: str | None
-    dataset_version: int | None
-    code_digest: str | None
-    champion_version: int | None
-    spec_uri: str | None
-    submission_id: str | None
-    created_at: datetime
-    submitted_at: datetime | None
-    running_since: datetime | None
-    finished_at: datetime | None
-    progress: Progress | None
-    failure: FailureReason | None
-    detail: str
-    metrics: dict[str, float]
-    report_uri: str | None
-    bundle_uri: str | None
-    bundle_digest: str | None
-
-
-class LogView(BaseModel):
-    """The last lines that an attempt wrote."""
-
-    submission_id: str
-    text: str
-
-
-class TriggerView(BaseModel):
-    """A cause that was heard: its run, or why it has none of its own."""
-
-    pipeline: str
-    cause: RunCause
-    correlation_id: str
-    heard_at: datetime
-    run_id: UUID | None
-    skipped: SkipReason | None
-    detail: str
-    due: bool
-
-    @classmethod
-    def of(cls, heard: HeardCause) -> "TriggerView":
-        """Render a cause."""
-        return cls(
-            pipeline=heard.pipeline,
-            cause=heard.cause,
-            correlation_id=heard.origin.correlation_id,
-            heard_at=heard.heard_at,
-            run_id=heard.run_id,
-            skipped=heard.reason,
-            detail=heard.detail,
-            due=heard.due,
-        )
+    by: str = Field(min_length=1, max_length=200)
 
 
 class Accepted(BaseModel):
@@ -172,10 +71,21 @@ async def list_runs(tx: Tx, pipeline: str | None = None, limit: Limit = 50) -> l
 async def start_run(command: StartTrainingRun, tx: Tx) -> Accepted:
     """Ask for a run; the answer comes before the decision."""
     await _known(command.pipeline, tx)
-    now = datetime.now(UTC)
-    request_id = str(uuid4())
-    tx.say(command, cause=Cause(message_id=request_id, correlation_id=request_id, said_at=now, received_at=now))
-    return Accepted(correlation_id=request_id, pipeline=command.pipeline)
+    return _accept(command, tx)
+
+
+@router.post("/runs/{run_id}/approve", status_code=202)
+async def approve_run(run_id: UUID, person: Person, tx: Tx) -> Accepted:
+    """Ask for a run to begin that waits for a person."""
+    run = await _run(run_id, tx)
+    return _accept(ApproveTrainingRun(pipeline=run.pipeline, run_id=run_id, approved_by=person.by), tx)
+
+
+@router.post("/runs/{run_id}/cancel", status_code=202)
+async def cancel_run(run_id: UUID, person: Person, tx: Tx) -> Accepted:
+    """Ask for a run to be stopped, or refused where it waits for a person."""
+    run = await _run(run_id, tx)
+    return _accept(CancelTrainingRun(pipeline=run.pipeline, run_id=run_id, requested_by=person.by), tx)
 
 
 @router.get("/runs/{run_id}")
@@ -220,29 +130,11 @@ async def _run(run_id: UUID, tx: Tx) -> Run:
 
 
 def _run_view(run: Run, tx: Tx) -> RunView:
-    spec, result = run.spec, run.result
-    return RunView(
-        run_id=run.run_id,
-        pipeline=run.pipeline,
-        state=run.state,
-        cause=run.cause,
-        correlation_id=run.origin.correlation_id,
-        attempts=run.attempt,
-        approved_by=run.approved_by,
-        dataset_version=run.dataset_version,
-        code_digest=spec.code.digest if spec else None,
-        champion_version=spec.champion.version if spec and spec.champion else None,
-        spec_uri=tx.port(RunFiles).spec_uri(spec) if spec else None,
-        submission_id=run.submission_id if spec else None,
-        created_at=run.created_at,
-        submitted_at=run.submitted_at,
-        running_since=run.running_since,
-        finished_at=run.finished_at,
-        progress=run.progress,
-        failure=run.failure,
-        detail=run.detail,
-        metrics=result.metrics if result else {},
-        report_uri=result.report_uri if result else None,
-        bundle_uri=result.bundle_uri if result else None,
-        bundle_digest=result.bundle_digest if result else None,
-    )
+    return RunView.of(run, spec_uri=tx.port(RunFiles).spec_uri(run.spec) if run.spec else None)
+
+
+def _accept(command: Command, tx: Tx) -> Accepted:
+    now = utc_now()
+    request_id = str(uuid4())
+    tx.say(command, cause=Cause(message_id=request_id, correlation_id=request_id, said_at=now, received_at=now))
+    return Accepted(correlation_id=request_id, pipeline=command.pipeline)

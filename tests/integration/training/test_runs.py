@@ -11,12 +11,14 @@ import nats
 import pytest
 
 from contracts.envelope import seal
+from contracts.pipeline import Policy, Trigger, TriggerKind
 from contracts.training import (
     CancelTrainingRun,
     FailureReason,
     PipelineRegistered,
     SkipReason,
     StartTrainingRun,
+    TrainingRunAwaitingApproval,
     TrainingRunFailed,
     TrainingRunProgressed,
     TrainingRunSkipped,
@@ -229,6 +231,25 @@ async def test_http_tells_and_takes_wishes(sqlite_world: World) -> None:
     assert [pipeline["name"] for pipeline in pipelines] == [examples.NAME]
     assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")
     assert unknown.status_code == 404
+
+
+async def test_person_approves_and_refuses_over_http(sqlite_world: World) -> None:
+    asks = (Trigger(on=TriggerKind.DATA, policy=Policy.ASK),)
+    async with running(sqlite_world) as training:
+        await registered(sqlite_world, triggers=asks)
+        await sqlite_world.publish(examples.dataset_ingested())
+        (waiting,) = await eventually(lambda: sqlite_world.said(TrainingRunAwaitingApproval))
+
+        nobody = await training.http.post(f"/v1/runs/{waiting.run_id}/approve", json={})
+        approved = await training.http.post(f"/v1/runs/{waiting.run_id}/approve", json={"by": "ada"})
+        submission = await training.submitted()
+        cancelled = await training.http.post(f"/v1/runs/{waiting.run_id}/cancel", json={"by": "bob"})
+        (failed,) = await eventually(lambda: sqlite_world.said(TrainingRunFailed))
+
+        run = await training.get(f"/v1/runs/{waiting.run_id}")
+    assert (nobody.status_code, approved.status_code, cancelled.status_code) == (422, 202, 202)
+    assert job.run_of(submission) == waiting.run_id
+    assert (run["approved_by"], run["state"], failed.detail) == ("ada", "cancelled", "bob said so")
 
 
 async def test_command_for_an_unknown_pipeline_is_a_dead_letter(sqlite_world: World) -> None:
