@@ -88,18 +88,25 @@ def read_sample(path: Path, pipeline: Pipeline) -> pa.Table:
 
     schema = arrow_schema(pipeline.definition.dataset)
     options = csv.ConvertOptions(
-        column_types=dict(zip(schema.names, schema.types, strict=True)),
+        column_types=dict.fromkeys(schema.names, pa.string()),
         null_values=["", "NA"],
         strings_can_be_null=True,
     )
     table = parquet.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path, convert_options=options)
     if missing := [name for name in schema.names if name not in table.column_names]:
         raise CheckError(f"{path.name} lacks {', '.join(missing)}")
-    rows = pa.table({column.name: table[column.name].cast(column.type) for column in schema})
+    rows = pa.table({column.name: _cast(table[column.name], column) for column in schema})
     for column in pipeline.definition.dataset.columns:
         if rows[column.name].null_count and not column.nullable:
             raise CheckError(f"{column.name} holds null and is not nullable")
     return rows
+
+
+def _cast(values: pa.ChunkedArray, column: pa.Field) -> pa.ChunkedArray:
+    try:
+        return values.cast(column.type)
+    except pa.ArrowException as error:
+        raise CheckError(f"{column.name} is no {column.type}: {error}") from error
 
 
 def _sample(folder: Path, sample: Path | None) -> Path:
