@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from services.chassis.bus import MESSAGE_ID, Bus, NotOnBusError
+from services.chassis.bus import MESSAGE_ID, Bus, BusUnavailableError, NotOnBusError
 from services.chassis.errors import TransientError
 
 
@@ -78,7 +78,11 @@ class Bucket:
             await self._make()
         try:
             await self._bus.publish(subject, value, headers={MESSAGE_ID: uuid4().hex})
-        except (NotOnBusError, TransientError):
+        except NotOnBusError as error:
+            # One kept in memory is gone after a restart of the broker; putting again makes it.
+            self._made = False
+            raise BusUnavailableError("bus_unavailable", detail=f"bucket {self._definition.name} is gone") from error
+        except TransientError:
             self._made = False
             raise
 

@@ -182,7 +182,7 @@ def news(before: Rollout, after: Rollout, *, serving_version: int | None, url: s
                 bundle_digest=after.bundle_digest,
                 url=url,
                 replicas=after.replicas,
-                duration_s=((after.finished_at or after.requested_at) - after.requested_at).total_seconds(),
+                duration_s=_duration_s(after),
             )
         case RolloutState.ROLLED_BACK | RolloutState.SUPERSEDED:
             return RolloutRolledBack(
@@ -194,6 +194,12 @@ def news(before: Rollout, after: Rollout, *, serving_version: int | None, url: s
             )
         case _:
             assert_never(after.state)
+
+
+def _duration_s(rollout: Rollout) -> float:
+    # The promotion was said by another machine's clock, which may be ahead of this one's.
+    finished_at = rollout.finished_at or rollout.requested_at
+    return max(0.0, (finished_at - rollout.requested_at).total_seconds())
 
 
 def _begin(rollout: Rollout, fleet: Fleet, now: datetime) -> Rollout:

@@ -4,36 +4,18 @@ Serve picks an application by the longest prefix of the path. Each model has ``/
 else comes here.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
-from ray import serve
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from contracts.model import Contract
-from services.chassis.bus import connect
 from services.chassis.errors import TransientError
-from services.chassis.logs import LogFormat, set_up_logs
-from services.serving.board import BusBoard
 from services.serving.inference import Lifespan, answer, application
 from services.serving.ports import Board
 from services.serving.protocol import ProtocolError
-
-
-class DoorSettings(Contract):
-    """What the service tells the door at its start."""
-
-    nats_url: str
-    nats_ca_file: Path | None = None
-    log_level: str = "info"
-    log_format: LogFormat = LogFormat.TEXT
 
 
 class Door:
@@ -81,31 +63,3 @@ class Door:
         except TransientError:
             return False
         return True
-
-
-@serve.deployment(name="door")
-@serve.ingress()
-class DoorReplica:
-    """The Serve deployment."""
-
-    def __init__(self, settings: DoorSettings) -> None:
-        set_up_logs("serving", level=settings.log_level, format=settings.log_format)
-        self._settings = settings
-        self._board: Board | None = None
-
-    def __serve_build_asgi_app__(self) -> ASGIApp:
-        """Make the application Serve hands requests to."""
-        return Door(lambda: self._board).app(self._lifespan)
-
-    @asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        settings = self._settings
-        async with connect(settings.nats_url, name="front door", ca_file=settings.nats_ca_file) as bus:
-            self._board = BusBoard(bus)
-            yield
-            self._board = None
-
-
-def build(args: dict[str, Any]) -> serve.Application:
-    """Bind the deployment to its settings; Serve imports this by name."""
-    return DoorReplica.bind(DoorSettings.model_validate(args))  # type: ignore[attr-defined]  # made by the decorator

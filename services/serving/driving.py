@@ -48,11 +48,12 @@ class Driver:
         self._board = self._board or self._board_of(work.bus)
         async with self._board.changes() as changes:
             until = monotonic() + LONGEST_STEP_S
-            while await self._look(work) and monotonic() < until:
+            while await self.look(work) and monotonic() < until:
                 await changes.wait(LOOK_AGAIN_S)
 
-    async def _look(self, work: Work) -> bool:
-        """Look once; tell whether a rollout is under way."""
+    async def look(self, work: Work) -> bool:
+        """Look at all deployments once; tell whether a rollout is under way."""
+        self._board = self._board or self._board_of(work.bus)
         async with work.transaction(write=False) as transaction:
             deployments = await transaction.port(Deployments).all()
         if not deployments:

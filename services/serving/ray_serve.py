@@ -36,7 +36,7 @@ def applications(deployments: Sequence[Deployment], settings: ServingSettings) -
     door = {
         "name": DOOR,
         "route_prefix": "/",
-        "import_path": "services.serving.door:build",
+        "import_path": "services.serving.replica:build_door",
         "args": shared,
         "deployments": [_deployment("door", 1, settings, cpus=0)],
     }

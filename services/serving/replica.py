@@ -1,4 +1,4 @@
-"""One replica of one model: a Ray Serve deployment that follows the notice board and answers requests.
+"""The Ray Serve deployments: one per model, and the front door. Shells; what they do stands in other modules.
 
 Ray sees one deployment per model for good. Which versions it holds and which of them answers is no concern of
 Ray's: a change of version changes no deployment, so that no replica is replaced and no request waits.
@@ -6,147 +6,36 @@ Ray's: a change of version changes no deployment, so that no replica is replaced
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
 from ray import serve
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from contracts.envelope import CONTENT_TYPE, MAX_BODY_BYTES, seal
-from contracts.message import utc_now
-from contracts.model import Contract, PipelineName
-from contracts.serving import PredictionsServed
-from everloop.bundle.model import Model
-from services.chassis.bus import MESSAGE_ID, Bus, connect
-from services.chassis.errors import MalformedError, TransientError
-from services.chassis.logs import Log, LogFormat, set_up_logs
+from contracts.model import Contract
+from services.chassis.bus import connect
+from services.chassis.logs import LogFormat, set_up_logs
 from services.chassis.telemetry import Telemetry
 from services.serving.board import BusBoard
-from services.serving.desired import DesiredVersion, ReplicaReport
+from services.serving.door import Door
+from services.serving.following import Follower, ReplicaSettings, Speaker, load
 from services.serving.inference import Inference, Limits
-from services.serving.ports import Board, Changes
+from services.serving.ports import Board
 from services.serving.prediction_log import PredictionLog
-from services.serving.protocol import Reader
-from services.serving.shelf import LoadedVersion, Shelf
+from services.serving.shelf import Shelf
 
-SIGN_OF_LIFE_S = 1.0
-LOOK_AGAIN_S = 2.0
 DRAIN_TIMEOUT_S = 10.0
 
-log = Log(__name__)
 
+class DoorSettings(Contract):
+    """What the service tells the door at its start."""
 
-class ReplicaSettings(Contract):
-    """What the service tells a replica at its start, as the arguments of its Serve application."""
-
-    pipeline: PipelineName
     nats_url: str
     nats_ca_file: Path | None = None
-    otlp_endpoint: str | None = None
     log_level: str = "info"
     log_format: LogFormat = LogFormat.TEXT
-    code_dir: Path = Field(description="Where code snapshots are unpacked, by digest.")
-    max_request_bytes: int
-    max_rows: int
-    inline_rows: int
-    log_capacity_rows: int
-    log_flush_s: float
-    trace_ratio: float
-
-
-class Follower:
-    """Keeps one replica in step with the board for as long as it lives."""
-
-    def __init__(self, pipeline: str, replica: str, shelf: Shelf, predictions: PredictionLog) -> None:
-        self._pipeline = pipeline
-        self._replica = replica
-        self._shelf = shelf
-        self._predictions = predictions
-        self.ready = asyncio.Event()
-        """Set once what should answer does, or nothing should yet."""
-
-    def report(self) -> ReplicaReport:
-        """Say what this replica is now."""
-        counts = self._predictions.counts
-        answering = self._shelf.answering
-        return ReplicaReport(
-            pipeline=self._pipeline,
-            replica=self._replica,
-            at=utc_now(),
-            held=self._shelf.held,
-            answering=answering.version if answering else None,
-            logged=counts.logged,
-            waiting=counts.waiting,
-            lost=counts.lost,
-        )
-
-    async def follow(self, board: Board, changes: Changes) -> None:
-        """Do what is desired, at every change and now and then, until cancelled."""
-        while True:
-            try:
-                desired = await board.desired(self._pipeline)
-                if desired is None or await self._shelf.follow(desired):
-                    self.ready.set()
-            except TransientError as error:
-                log.warning("board can't be read", detail=str(error))
-            await changes.wait(LOOK_AGAIN_S)
-
-    async def tell(self, board: Board) -> None:
-        """Report at every change and as a sign of life, until cancelled."""
-        while True:
-            self._shelf.changed.clear()
-            try:
-                await board.post_report(self.report())
-            except TransientError as error:
-                log.warning("report can't be posted", detail=str(error))
-                await asyncio.sleep(SIGN_OF_LIFE_S)
-                continue
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SIGN_OF_LIFE_S):
-                    await self._shelf.changed.wait()
-
-
-class Speaker:
-    """Puts the prediction log's messages on the bus, once there is one."""
-
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
-        self.bus: Bus | None = None
-
-    async def __call__(self, message: PredictionsServed, message_id: str) -> None:
-        """Publish and wait until the stream has it."""
-        if self.bus is None:
-            raise TransientError("bus_unavailable", detail="not connected yet")
-        # The message travels in the trace of the first answer in it that has one.
-        traceparent = next((batch.traceparent for batch in message.batches if batch.traceparent), None)
-        envelope = seal(message, message_id=message_id, source="serving", time=utc_now(), traceparent=traceparent)
-        body = envelope.to_bytes()
-        if len(body) > MAX_BODY_BYTES:
-            raise MalformedError("message_too_large", size_bytes=len(body))
-        headers = {MESSAGE_ID: message_id, "Content-Type": CONTENT_TYPE}
-        if traceparent is None:
-            await self.bus.publish(message.address(), body, headers=headers)
-            return
-        with self._telemetry.publishing(message.address(), message_id, len(body), traceparent) as carried:
-            await self.bus.publish(message.address(), body, headers={**headers, **carried})
-
-
-def load(settings: ReplicaSettings, desired: DesiredVersion, max_golden_difference: float) -> LoadedVersion:
-    """Fetch a version, verify every digest, load it and ask it its golden requests.
-
-    Raises:
-        BundleError: A digest disagrees, the bundle is broken, or a golden answer differs.
-        StorageError: A file can't be read.
-    """
-    model = Model.load(desired.bundle_uri, desired.bundle_digest, settings.code_dir)
-    difference = model.check_golden(max_golden_difference)
-    log.info("version loaded", version=desired.version, golden_difference=difference)
-    event_time = model.definition.dataset.event_time.name
-    reader = Reader(model.manifest.signature, event_time=event_time, max_rows=settings.max_rows)
-    return LoadedVersion(desired.version, model.manifest.signature, reader, model.predict, desired.bundle_digest)
 
 
 @serve.deployment(name="replica")
@@ -212,6 +101,34 @@ class Replica:
             await asyncio.to_thread(self._telemetry.close)
 
 
+@serve.deployment(name="door")
+@serve.ingress()
+class DoorReplica:
+    """The Serve deployment."""
+
+    def __init__(self, settings: DoorSettings) -> None:
+        set_up_logs("serving", level=settings.log_level, format=settings.log_format)
+        self._settings = settings
+        self._board: Board | None = None
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        """Make the application Serve hands requests to."""
+        return Door(lambda: self._board).app(self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        settings = self._settings
+        async with connect(settings.nats_url, name="front door", ca_file=settings.nats_ca_file) as bus:
+            self._board = BusBoard(bus)
+            yield
+            self._board = None
+
+
 def build(args: dict[str, Any]) -> serve.Application:
-    """Bind the deployment to its settings; Serve imports this by name."""
+    """Bind a model's deployment to its settings; Serve imports this by name."""
     return Replica.bind(ReplicaSettings.model_validate(args))  # type: ignore[attr-defined]  # made by the decorator
+
+
+def build_door(args: dict[str, Any]) -> serve.Application:
+    """Bind the front door to its settings; Serve imports this by name."""
+    return DoorReplica.bind(DoorSettings.model_validate(args))  # type: ignore[attr-defined]  # made by the decorator

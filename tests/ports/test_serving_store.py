@@ -1,0 +1,135 @@
+"""Serving's memory: the same on the fakes, on SQLite and on PostgreSQL."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+from sqlmodel import SQLModel
+
+from services.chassis.database import Database
+from services.chassis.schema import migrate
+from services.serving import store
+from services.serving.domain import RolloutState
+from services.serving.ports import Deployments, Rollouts
+from tests.fakes.serving.deployments import InMemoryDeployments
+from tests.fakes.serving.examples import deployment, rollout
+from tests.fakes.serving.rollouts import InMemoryRollouts
+from tests.fixtures.databases import Transactions
+
+Ports = tuple[Deployments, Rollouts]
+Open = Callable[[], AbstractAsyncContextManager[Ports]]
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """As everywhere, and none for the fakes."""
+    match request.param:
+        case "memory":
+            return ""
+        case "sqlite":
+            return f"sqlite:///{tmp_path / 'test.sqlite'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def prepare(
+    request: pytest.FixtureRequest, database_url: str
+) -> Callable[[type[SQLModel]], Awaitable[Transactions]] | None:
+    return request.getfixturevalue("sessions") if database_url else None  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+async def transaction(prepare: Callable[[type[SQLModel]], Awaitable[Transactions]] | None) -> Open:
+    """Opens a transaction with the ports bound to it."""
+    memory = (InMemoryDeployments(), InMemoryRollouts())
+    sessions = await prepare(store.ServingRow) if prepare else None
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Ports]:
+        if sessions is None:
+            yield memory
+            return
+        async with sessions() as session:
+            yield store.SqlDeployments(session), store.SqlRollouts(session)
+
+    return opened
+
+
+async def test_deployment_comes_back_as_it_was_kept(transaction: Open) -> None:
+    async with transaction() as (deployments, _):
+        await deployments.save(deployment())
+        await deployments.save(deployment(pipeline="boats"))
+    async with transaction() as (deployments, _):
+        await deployments.save(deployment(answering=rollout(1).id, previous=rollout(2).id))
+
+    async with transaction() as (deployments, _):
+        assert await deployments.get("flights") == deployment(answering=rollout(1).id, previous=rollout(2).id)
+        assert await deployments.hold("boats") == deployment(pipeline="boats")
+        assert [one.pipeline for one in await deployments.all()] == ["boats", "flights"]
+        assert await deployments.get("trains") is None
+        assert await deployments.hold("trains") is None
+
+
+async def test_rollout_comes_back_as_it_was_kept(transaction: Open) -> None:
+    done = rollout(
+        1,
+        state=RolloutState.ROLLED_BACK,
+        previous_version=3,
+        started_at=rollout(2).requested_at,
+        finished_at=rollout(3).requested_at,
+        replicas=2,
+        detail="digest mismatch",
+    )
+    async with transaction() as (_, rollouts):
+        await rollouts.save(rollout(1))
+    async with transaction() as (_, rollouts):
+        await rollouts.save(done)
+
+    async with transaction() as (_, rollouts):
+        assert await rollouts.get(done.id) == done
+        assert await rollouts.get(rollout(9).id) is None
+
+
+async def test_open_rollouts_are_the_ones_that_are_not_over(transaction: Open) -> None:
+    async with transaction() as (_, rollouts):
+        for number, state in enumerate(RolloutState, start=1):
+            await rollouts.save(rollout(number, state=state))
+        await rollouts.save(rollout(20, pipeline="boats"))
+
+    async with transaction() as (_, rollouts):
+        assert [one.state for one in await rollouts.open("flights")] == [
+            RolloutState.PENDING,
+            RolloutState.LOADING,
+            RolloutState.FLIPPING,
+        ]
+
+
+async def test_recent_rollouts_come_newest_first(transaction: Open) -> None:
+    async with transaction() as (_, rollouts):
+        for number in (2, 1, 3):
+            await rollouts.save(rollout(number))
+        await rollouts.save(replace(rollout(4), pipeline="boats"))
+
+    async with transaction() as (_, rollouts):
+        assert [one.version for one in await rollouts.recent()] == [4, 3, 2, 1]
+        assert [one.version for one in await rollouts.recent("flights", limit=2)] == [3, 2]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_migration_makes_the_tables_the_code_expects(database: Database) -> None:
+    await migrate(database, Path(store.__file__).parent / "migrations")
+
+    async with database.engine.connect() as connection:
+        found = await connection.run_sync(
+            lambda sync: {
+                table: {column["name"] for column in inspect(sync).get_columns(table)}
+                for table in store.ServingRow.metadata.tables
+            }
+        )
+    assert found == {
+        name: {column.name for column in table.columns} for name, table in store.ServingRow.metadata.tables.items()
+    }
