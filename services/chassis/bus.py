@@ -11,18 +11,26 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error, MaxPayloadError, NoRespondersError
 from nats.js.errors import APIError, NoStreamResponseError
 
-from services.chassis.errors import EverloopError, MalformedError, TransientError
+from services.chassis.bus_errors import (
+    BusRefusalError,
+    BusUnavailableError,
+    ConsumerGoneError,
+    NotOnBusError,
+    OldServerError,
+    StreamFullError,
+    refusal,
+)
+from services.chassis.delivery import Delivery, Receipt, StoredMessage, parsed, read, written
+from services.chassis.errors import MalformedError
 from services.chassis.logs import Log
 from services.chassis.waiting import unless
 
@@ -30,97 +38,10 @@ OLDEST_SERVER = (2, 12)
 ANSWER_TIMEOUT_S = 5.0
 LONGEST_FETCH_S = 5.0
 MESSAGE_ID = "Nats-Msg-Id"
-STREAM_FULL_CODES = frozenset({10047, 10077})
-NOT_FOUND_CODES = frozenset({10014, 10037, 10059})
 
 T = TypeVar("T")
 
 log = Log(__name__)
-
-
-class BusUnavailableError(TransientError):
-    """The broker did not answer. What was published may be stored or not: publish again under the same id."""
-
-
-class StreamFullError(TransientError):
-    """The stream refuses new messages until old ones are handled."""
-
-
-class ConsumerGoneError(TransientError):
-    """The consumer that was pulled from is not there."""
-
-
-class BusRefusalError(EverloopError):
-    """The broker understood and said no."""
-
-
-class NotOnBusError(BusRefusalError):
-    """The stream, consumer or message asked for does not exist."""
-
-
-class OldServerError(BusRefusalError):
-    """The broker silently ignores settings that the delivery promise stands on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The broker's word that a message is stored."""
-
-    stream: str
-    sequence: int
-    duplicate: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A message as a stream keeps it."""
-
-    subject: str
-    sequence: int
-    headers: Mapping[str, str]
-    body: bytes
-    stored_at: datetime
-
-
-class Delivery:
-    """A message handed to a consumer, until it is settled by exactly one of ack, nak and term."""
-
-    def __init__(self, message: Msg) -> None:
-        self._message = message
-        origin = message.metadata
-        self.subject: str = message.subject
-        self.body: bytes = message.data
-        self.headers = {name: unquote(str(value)) for name, value in (message.headers or {}).items()}
-        self.stream: str = origin.stream
-        self.consumer: str = origin.consumer
-        self.sequence: int = origin.sequence.stream
-        self.deliveries: int = origin.num_delivered
-        self.stored_at: datetime = origin.timestamp
-
-    @property
-    def fallback_id(self) -> str:
-        """Name the message by its place in the stream; the same at every delivery."""
-        return f"{self.stream}:{self.sequence}"
-
-    async def ack(self) -> None:
-        """Say that it is done."""
-        await self._settle(b"+ACK")
-
-    async def nak(self, delay_s: float) -> None:
-        """Ask for it again after a while."""
-        await self._settle(b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode())
-
-    async def term(self, reason: str) -> None:
-        """Never ask for it again. The client's own `term` cannot carry the reason, which lands in the advisory."""
-        await self._settle(b"+TERM " + quote(reason, safe=" :;,.'").encode()[:200])
-
-    async def in_progress(self) -> None:
-        """Say that it is still being worked on, so that it is not delivered again."""
-        await self._settle(b"+WPI")
-
-    async def _settle(self, word: bytes) -> None:
-        with _translated():
-            await self._message._client.publish(self._message.reply, word)
 
 
 class Pull:
@@ -149,7 +70,7 @@ class Pull:
             raise ConsumerGoneError("consumer_gone", code=error.code, detail=error.description) from error
         except Error as error:
             raise BusUnavailableError("bus_unavailable", detail=str(error)) from error
-        return Delivery(messages[0]) if messages else None
+        return _delivery(messages[0]) if messages else None
 
     async def close(self) -> None:
         """Take no more messages; what was handed over and not settled comes again."""
@@ -187,7 +108,7 @@ class Bus:
         if MESSAGE_ID not in headers:
             raise ValueError(f"a message is published under an id: set {MESSAGE_ID}")
         with _translated():
-            ack = await self._answer(self._jetstream.publish(subject, body, headers=_on_wire(headers)))
+            ack = await self._answer(self._jetstream.publish(subject, body, headers=written(headers)))
         return Receipt(ack.stream, ack.seq, bool(ack.duplicate))
 
     async def ask(self, what: str, **request: Any) -> dict[str, Any]:
@@ -203,7 +124,7 @@ class Bus:
             reply = await self._answer(self._client.request(f"$JS.API.{what}", body, timeout=ANSWER_TIMEOUT_S))
         answer: dict[str, Any] = json.loads(reply.data)
         if error := answer.get("error"):
-            _refuse(error.get("code"), error.get("err_code"), error.get("description"))
+            raise refusal(error.get("code"), error.get("err_code"), error.get("description"))
         return answer
 
     async def read(self, stream: str, **which: Any) -> StoredMessage:
@@ -220,7 +141,7 @@ class Bus:
         return StoredMessage(
             message["subject"],
             message["seq"],
-            _headers(base64.b64decode(message.get("hdrs", ""))),
+            parsed(base64.b64decode(message.get("hdrs", ""))),
             base64.b64decode(message.get("data", "")),
             datetime.fromisoformat(message["time"]),
         )
@@ -320,15 +241,30 @@ async def connect(
             raise OldServerError("nats_server_too_old", version=str(version), oldest="2.12")
         yield bus
     finally:
-        await _close(client)
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await client.drain()
+        except (Error, TimeoutError):
+            await client.close()
 
 
-async def _close(client: Client) -> None:
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            await client.drain()
-    except (Error, TimeoutError):
-        await client.close()
+def _delivery(message: Msg) -> Delivery:
+    async def answer(word: bytes) -> None:
+        with _translated():
+            await message._client.publish(message.reply, word)
+
+    origin = message.metadata
+    return Delivery(
+        subject=message.subject,
+        body=message.data,
+        headers=read(message.headers or {}),
+        stream=origin.stream,
+        consumer=origin.consumer,
+        sequence=origin.sequence.stream,
+        deliveries=origin.num_delivered,
+        stored_at=origin.timestamp,
+        answer=answer,
+    )
 
 
 class _translated:  # noqa: N801  # reads as a phrase: with _translated(): ...
@@ -343,30 +279,23 @@ class _translated:  # noqa: N801  # reads as a phrase: with _translated(): ...
             case NoStreamResponseError():
                 raise NotOnBusError("no_stream_keeps_the_subject") from error
             case APIError():
-                try:
-                    _refuse(error.code, error.err_code, error.description)
-                except EverloopError as ours:
-                    raise ours from error
+                raise refusal(error.code, error.err_code, error.description) from error
             case NoRespondersError() | Error() | TimeoutError() | OSError():
                 raise BusUnavailableError("bus_unavailable", detail=str(error) or type(error).__name__) from error
 
 
-def _refuse(code: int | None, err_code: int | None, description: str | None) -> None:
-    if err_code in STREAM_FULL_CODES:
-        raise StreamFullError("stream_full", detail=description)
-    if err_code in NOT_FOUND_CODES:
-        raise NotOnBusError("not_on_bus", detail=description)
-    if code == 503:
-        raise BusUnavailableError("bus_unavailable", detail=description)
-    raise BusRefusalError("bus_refused", code=err_code, detail=description)
-
-
-def _on_wire(headers: Mapping[str, str]) -> dict[str, str]:
-    # Values outside ASCII come back in two different types, depending on who reads; CloudEvents percent-encodes too.
-    return {name: quote(value, safe=" !#$&'()*+,/:;<=>?@[]^_`{|}~") for name, value in headers.items()}
-
-
-def _headers(raw: bytes) -> dict[str, str]:
-    lines = raw.decode(errors="replace").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if line)
-    return {name: unquote(value.strip()) for name, _, value in pairs}
+__all__ = [
+    "MESSAGE_ID",
+    "Bus",
+    "BusRefusalError",
+    "BusUnavailableError",
+    "ConsumerGoneError",
+    "Delivery",
+    "NotOnBusError",
+    "OldServerError",
+    "Pull",
+    "Receipt",
+    "StoredMessage",
+    "StreamFullError",
+    "connect",
+]

@@ -1,6 +1,8 @@
 """The inbox: which messages a consumer has handled, so that handling twice changes the database once."""
 
-from datetime import datetime
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import cast
 
 from sqlalchemy import CursorResult, String, delete
@@ -8,7 +10,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.chassis.database import ChassisRow, UtcDateTime
+from contracts.message import utc_now
+from services.chassis.database import ChassisRow, Database, UtcDateTime
+from services.chassis.errors import EverloopError
+from services.chassis.logs import Log
+
+MARGIN = timedelta(days=1)
+EVERY_S = 3600.0
+
+log = Log(__name__)
 
 
 class InboxRow(ChassisRow, table=True):
@@ -31,6 +41,26 @@ async def remember(session: AsyncSession, consumer: str, message_id: str, now: d
     row = {"consumer": consumer, "message_id": message_id, "handled_at": now}
     added = dialect.insert(InboxRow).values(row).on_conflict_do_nothing().returning(col(InboxRow.message_id))
     return (await session.exec(added)).first() is not None
+
+
+async def keep_short(database: Database, consumers: Mapping[str, timedelta]) -> None:
+    """Forget, now and then, what can never be delivered again. Runs until cancelled.
+
+    Args:
+        database: Where the inbox is.
+        consumers: Name to how long its stream keeps messages.
+    """
+    while True:
+        try:
+            for consumer, max_age in consumers.items():
+                async with database.session() as session:
+                    gone = await forget(session, consumer, utc_now() - max_age - MARGIN)
+                    await session.commit()
+                if gone:
+                    log.info("old inbox rows forgotten", consumer=consumer, rows=gone)
+        except EverloopError as error:
+            log.warning("inbox cannot be shortened now", error=str(error))
+        await asyncio.sleep(EVERY_S)
 
 
 async def forget(session: AsyncSession, consumer: str, before: datetime) -> int:

@@ -54,7 +54,7 @@ def set_up_logs(service: str, *, level: str, format: LogFormat) -> None:
     root.handlers = [output]
     root.setLevel(level.upper())
     # These tell of every request and statement, which spans tell better.
-    for chatty in ("uvicorn.access", "httpx", "httpcore", "alembic", "asyncio", "urllib3"):
+    for chatty in ("uvicorn", "httpx", "httpcore", "alembic", "asyncio", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from opentelemetry.sdk.trace import SpanProcessor
 
+from services.chassis import inbox
 from services.chassis.advisories import Backstop, backstop_of
 from services.chassis.backoff import Backoff
 from services.chassis.bus import Bus, connect
@@ -23,7 +24,13 @@ from services.chassis.logs import Log
 from services.chassis.outbox import Relay
 from services.chassis.reconciling import Reconciling, reconciling
 from services.chassis.schema import migrate
-from services.chassis.streams import ConsumerDefinition, reconcile_consumer, reconcile_streams, unheard_consumers
+from services.chassis.streams import (
+    ConsumerDefinition,
+    max_age_of,
+    reconcile_consumer,
+    reconcile_streams,
+    unheard_consumers,
+)
 from services.chassis.telemetry import Telemetry
 from services.chassis.work import Work
 
@@ -100,11 +107,15 @@ class Runtime:
         workers: list[Consumer | Reconciling] = [*pulling, *drivers]
         async with asyncio.TaskGroup() as tasks:
             saying = tasks.create_task(relay.run(silent))
+            shortening = tasks.create_task(
+                inbox.keep_short(self._database, {each.name: max_age_of(each.stream) for each in definitions})
+            )
             working = [tasks.create_task(each.run(stopping)) for each in workers]
             try:
                 yield
             finally:
                 stopping.set()
+                shortening.cancel()
                 await _finish(working, self._settings.drain_timeout_s)
                 silent.set()
                 relay.wake()

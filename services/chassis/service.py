@@ -55,13 +55,29 @@ class Service:
 
     async def serve(self) -> None:
         """Run until SIGTERM or SIGINT, inside an event loop."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        ready, stop = asyncio.Event(), asyncio.Event()
+
+        async def live() -> None:
+            async with self.running(make_telemetry_global=True):
+                ready.set()
+                await stop.wait()
+                log.info("service stops")
+
+        life = asyncio.create_task(live())
+
+        def end() -> None:
+            stop.set()
+            if not ready.is_set():
+                # Starting may wait for a broker or a database that never comes.
+                life.cancel()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        async with self.running(make_telemetry_global=True):
-            await stop.wait()
-            log.info("service stops")
+            asyncio.get_running_loop().add_signal_handler(number, end)
+        try:
+            await life
+        except asyncio.CancelledError:
+            if not stop.is_set():
+                raise
 
     @asynccontextmanager
     async def running(

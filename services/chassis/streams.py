@@ -36,6 +36,11 @@ class ConsumerDefinition:
     description: str = ""
 
 
+def max_age_of(stream: str) -> timedelta:
+    """Say how long a stream keeps messages, and so how long one may still be delivered."""
+    return next(definition.max_age for definition in STREAMS if definition.name == stream)
+
+
 def stream_config(definition: StreamDefinition, *, replicas: int = 1) -> dict[str, Any]:
     """Write a stream's configuration in the broker's words."""
     return {

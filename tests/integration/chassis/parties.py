@@ -40,9 +40,12 @@ class Orders:
     seed: int
     facts: int
     crash_chance: float
+    port: int = 0
 
     def settings(self) -> EchoSettings:
-        return EchoSettings(home=self.home, nats_url=self.nats_url, database_url=self.database_url, drain_timeout_s=1)
+        return EchoSettings(
+            home=self.home, nats_url=self.nats_url, database_url=self.database_url, port=self.port, drain_timeout_s=1
+        )
 
 
 def speaker(orders: Orders) -> Service:

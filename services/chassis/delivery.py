@@ -1,0 +1,80 @@
+"""Messages as the broker hands them over and keeps them, and how their headers are written."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote, unquote
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The broker's word that a message is stored."""
+
+    stream: str
+    sequence: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as a stream keeps it."""
+
+    subject: str
+    sequence: int
+    headers: Mapping[str, str]
+    body: bytes
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message handed to a consumer, until it is settled by exactly one of ack, nak and term."""
+
+    subject: str
+    body: bytes
+    headers: Mapping[str, str]
+    stream: str
+    consumer: str
+    sequence: int
+    deliveries: int
+    stored_at: datetime
+    answer: Callable[[bytes], Awaitable[None]]
+
+    @property
+    def fallback_id(self) -> str:
+        """Name the message by its place in the stream; the same at every delivery."""
+        return f"{self.stream}:{self.sequence}"
+
+    async def ack(self) -> None:
+        """Say that it is done."""
+        await self.answer(b"+ACK")
+
+    async def nak(self, delay_s: float) -> None:
+        """Ask for it again after a while."""
+        await self.answer(b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode())
+
+    async def term(self, reason: str) -> None:
+        """Never ask for it again. The reason lands in the broker's advisory, which the client's own term leaves out."""
+        await self.answer(b"+TERM " + quote(reason, safe=" :;,.'").encode()[:200])
+
+    async def in_progress(self) -> None:
+        """Say that it is still being worked on, so that it is not delivered again."""
+        await self.answer(b"+WPI")
+
+
+def written(headers: Mapping[str, str]) -> dict[str, str]:
+    """Percent-encode values, as CloudEvents does: others come back in two different types, depending on who reads."""
+    return {name: quote(value, safe=" !#$&'()*+,/:;<=>?@[]^_`{|}~") for name, value in headers.items()}
+
+
+def read(headers: Mapping[str, object]) -> dict[str, str]:
+    """Undo `written`."""
+    return {name: unquote(str(value)) for name, value in headers.items()}
+
+
+def parsed(raw: bytes) -> dict[str, str]:
+    """Read headers from the block that streams keep them in."""
+    lines = raw.decode(errors="replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return read({name: value.strip() for name, _, value in pairs})
