@@ -15,6 +15,7 @@ from everloop.cli.session import with_platform
 if TYPE_CHECKING:
     from everloop.client import Platform
     from everloop.platform.home import Home
+    from everloop.platform.state import PlatformState
 
 COLOURS = {"ready": "green", "stopped": "red", "unready": "red"}
 MARKS = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
@@ -32,11 +33,15 @@ def status(home: options.Home = None, as_json: options.Json = False) -> None:
     state = running(place)
     if state is None:
         raise CommandError(f"no platform runs on {place.root}; start one with `everloop up`", Exit.NOT_RUNNING)
-    loop = with_platform(home, _loop)
+    loop = _loop_or_reason(home)
     outbox = {name: _unpublished(place, name) for name in state.endpoints.services}
     if as_json:
         show_json({"ready": state.ready, **state.model_dump(mode="json", exclude={"token"}), **loop, "outbox": outbox})
         return
+    _show(state, loop, sum(count or 0 for count in outbox.values()))
+
+
+def _show(state: "PlatformState", loop: dict[str, Any], unpublished: int) -> None:
     pairs({"home": state.home, "pid": state.pid, "up since": when(state.started_at), "store": state.store_uri})
     table(
         ("Process", "Condition", "Pid", "Address", "Restarts", "Log"),
@@ -52,6 +57,9 @@ def status(home: options.Home = None, as_json: options.Json = False) -> None:
             for one in state.processes
         ),
     )
+    if loop["unreachable"]:
+        say(f"[red]{loop['unreachable']}[/red]")
+        return
     table(
         ("Pipeline", "Dataset", "Champion", "Answering", "Since", "Run now"),
         (
@@ -61,11 +69,10 @@ def status(home: options.Home = None, as_json: options.Json = False) -> None:
         empty="No pipeline is registered.",
     )
     waiting = [one for one in loop["consumers"] if one["behind"] or one["in_hand"]]
-    unpublished = {name: count for name, count in outbox.items() if count}
     say(
         f"[dim]{loop['streams'].get('EVENTS', 0)} events kept, {loop['dead_letters']} dead letters, "
         f"{sum(one['behind'] for one in loop['consumers'])} messages waiting to be heard, "
-        f"{sum(unpublished.values())} waiting to be published[/dim]"
+        f"{unpublished} waiting to be published[/dim]"
     )
     if waiting:
         table(("Consumer", "Behind", "In hand"), ((one["consumer"], one["behind"], one["in_hand"]) for one in waiting))
@@ -91,6 +98,17 @@ def doctor(home: options.Home = None, as_json: options.Json = False) -> None:
         )
     if any(one.verdict == "problem" for one in findings):
         raise typer.Exit(Exit.FAILED)
+
+
+def _loop_or_reason(home: Path | None) -> dict[str, Any]:
+    """Ask how far the loop is; where the broker is down, that is the answer, and the processes are still shown."""
+    from everloop.client import ClientError
+
+    nothing: dict[str, Any] = {"pipelines": [], "streams": {}, "dead_letters": None, "consumers": []}
+    try:
+        return {**with_platform(home, _loop), "unreachable": None}
+    except ClientError as error:
+        return {**nothing, "unreachable": str(error)}
 
 
 async def _loop(platform: "Platform") -> dict[str, Any]:
