@@ -19,7 +19,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = "import sys, everloop, everloop.sdk as _; print({'onnxruntime', 'lightgbm', 'ray', 'torch'} & sys.modules.keys())"
+    heavy = {"onnxruntime", "lightgbm", "ray", "torch"}
+    code = f"import sys, everloop, everloop.sdk as _; print({heavy} & sys.modules.keys())"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
