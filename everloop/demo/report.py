@@ -1,5 +1,6 @@
 """How the demo looks: lines while it goes on, tables at its end."""
 
+import sys
 import time
 
 from rich.console import Console
@@ -12,6 +13,8 @@ from everloop.platform.home import Home
 from everloop.traces.drawing import draw
 from everloop.traces.finding import Trace
 from everloop.traces.tree import grow
+
+PIPED_WIDTH = 120
 
 
 class Show:
@@ -41,7 +44,8 @@ def print_report(told: Told, why: Why, trace: Trace, home: Home) -> None:
     """Print what was measured on standard output."""
     from everloop.cli.answers import why_tree
 
-    console = Console(highlight=False)
+    # Where nobody looks, in a file or a pipe, lines may be as long as they need to be.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print("", _months(told), "", _totals(told), "")
     if told.refused_on_purpose:
         console.print("Real data gave no refusal; the refused candidate was trained on a harmed sample, on purpose.\n")
@@ -52,11 +56,14 @@ def print_report(told: Told, why: Why, trace: Trace, home: Home) -> None:
 
 
 def _months(told: Told) -> Table:
-    table = Table(title="flight_delays, April to December 2013, month by month", title_justify="left")
-    for name, justify in (("month", "left"), ("flights", "right"), ("AUC frozen", "right"), ("AUC live", "right")):
+    table = Table(
+        title="flight_delays in 2013: AUC of the frozen first model and of the live loop", title_justify="left"
+    )
+    for name, justify in (("month", "left"), ("flights", "right"), ("frozen", "right"), ("live", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for name in ("monitors said", "champion", "decision at its end"):
-        table.add_column(name)
+    table.add_column("monitors said")
+    table.add_column("by", no_wrap=True)
+    table.add_column("the loop at its end")
     for month in told.months:
         table.add_row(
             month.month,

@@ -13,7 +13,7 @@ from contracts.ingestion import DatasetIngested
 from contracts.message import Message
 from contracts.monitoring import DriftDetected, QualityDegraded
 from contracts.pipeline import TriggerKind
-from contracts.registry import ModelVersionGatesEvaluated, ModelVersionPromoted, ModelVersionRejected
+from contracts.registry import GateVerdict, ModelVersionGatesEvaluated, ModelVersionPromoted, ModelVersionRejected
 from contracts.serving import RolloutCompleted
 from contracts.training import TrainingRunStarted, TrainingRunSucceeded
 from everloop.client import Heard
@@ -111,8 +111,14 @@ class Story:
     def _failed_gates(self, refused: ModelVersionRejected) -> str:
         for _, event in self.of(ModelVersionGatesEvaluated):
             if event.version == refused.version and not event.passed:
-                return ", ".join(verdict.explanation for verdict in event.verdicts if not verdict.passed)
+                return ", ".join(_shortly(verdict) for verdict in event.verdicts if not verdict.passed)
         return refused.reason
+
+
+def _shortly(verdict: GateVerdict) -> str:
+    if verdict.value is None or verdict.threshold is None:
+        return verdict.explanation
+    return f"{verdict.gate.metric} {verdict.value:.4g}, needed {verdict.threshold:.4g}"
 
 
 def _name(runs: dict[UUID, TrainingRunStarted], run_id: UUID, version: int | None) -> str:
