@@ -1,4 +1,4 @@
-"""The bus: NATS JetStream behind a small port. The only module that imports nats.
+"""The bus: NATS JetStream behind a small port, the only module that imports nats.
 
 It knows the sharp edges of the client so that nobody else has to: reconnecting never gives up, errors that
 reach no caller are logged, `tls://` never falls back to plaintext, an old server is refused, a pull that a
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error, MaxPayloadError, NoRespondersError
+from nats.errors import Error, MaxPayloadError
 from nats.js.errors import APIError, NoStreamResponseError
 
 from services.chassis.bus_errors import (
@@ -94,10 +94,7 @@ class Bus:
     async def publish(self, subject: str, body: bytes, *, headers: Mapping[str, str]) -> Receipt:
         """Store a message in the stream of its subject and wait until that is certain.
 
-        Args:
-            subject: Where to.
-            body: What.
-            headers: Must name the message by ``Nats-Msg-Id``, so that publishing again does no harm.
+        The headers must name it by ``Nats-Msg-Id``, so that publishing again does no harm.
 
         Raises:
             BusUnavailableError: No answer; the message may be stored or not.
@@ -107,6 +104,7 @@ class Bus:
         """
         if MESSAGE_ID not in headers:
             raise ValueError(f"a message is published under an id: set {MESSAGE_ID}")
+        self._demand_connection()
         with _translated():
             ack = await self._answer(self._jetstream.publish(subject, body, headers=written(headers)))
         return Receipt(ack.stream, ack.seq, bool(ack.duplicate))
@@ -119,6 +117,7 @@ class Bus:
             BusRefusalError: The broker refuses.
             BusUnavailableError: No answer.
         """
+        self._demand_connection()
         with _translated():
             body = json.dumps(request).encode()
             reply = await self._answer(self._client.request(f"$JS.API.{what}", body, timeout=ANSWER_TIMEOUT_S))
@@ -130,9 +129,7 @@ class Bus:
     async def read(self, stream: str, **which: Any) -> StoredMessage:
         """Read one message that a stream keeps.
 
-        Args:
-            stream: Its name.
-            which: ``seq=``, ``last_by_subj=``, or ``seq=`` with ``next_by_subj=`` for the next at or after it.
+        Say which by ``seq=``, ``last_by_subj=``, or ``seq=`` with ``next_by_subj=`` for the next at or after it.
 
         Raises:
             NotOnBusError: There is none.
@@ -174,6 +171,11 @@ class Bus:
         finally:
             with suppress(Error):
                 await subscription.unsubscribe()
+
+    def _demand_connection(self) -> None:
+        # The client would keep what is published meanwhile and send it some day, after the caller has given up.
+        if not self.connected:
+            raise BusUnavailableError("bus_unavailable", detail="not connected now")
 
     async def _answer(self, asking: Awaitable[T]) -> T:
         # An answer that was lost with the connection would be waited for in vain.
@@ -280,7 +282,7 @@ class _translated:  # noqa: N801  # reads as a phrase: with _translated(): ...
                 raise NotOnBusError("no_stream_keeps_the_subject") from error
             case APIError():
                 raise refusal(error.code, error.err_code, error.description) from error
-            case NoRespondersError() | Error() | TimeoutError() | OSError():
+            case Error() | TimeoutError() | OSError():
                 raise BusUnavailableError("bus_unavailable", detail=str(error) or type(error).__name__) from error
 
 

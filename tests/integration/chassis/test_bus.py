@@ -71,6 +71,19 @@ async def test_subject_that_no_stream_keeps_is_told(sqlite_world: World) -> None
         await sqlite_world.publish_bytes("nowhere.at.all", b"{}")
 
 
+async def test_absent_broker_is_told_at_once_and_nothing_is_sent_later(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.broker.kill()
+    await eventually(lambda: not world.bus.connected)
+    with pytest.raises(BusUnavailableError, match="not connected"):
+        await world.publish_bytes(SUBJECT, b"{}")
+
+    world.broker.start()
+    await eventually(lambda: world.bus.connected)
+
+    assert (await world.bus.ask("STREAM.INFO.EVENTS"))["state"]["messages"] == 0
+
+
 async def test_headers_survive_in_any_language(sqlite_world: World) -> None:
     receipt = await sqlite_world.publish_bytes(SUBJECT, b"{}", Reason="größer\r\n100 % ✈")
 

@@ -24,8 +24,13 @@ from tests.integration.chassis.echo import CountRow, EchoSettings
 from tests.integration.chassis.parties import Orders, hearer, run, speaker
 
 FACTS = 200
+DEADLINE_S = 150
+"""An idle machine needs 20; one that runs other tests beside this one needs far more."""
+
 BROKER_KILLS = 4
 OUTSIDE_KILLS = 4
+DEATHS_BY_ITSELF = 5
+"""Per party; each costs a restart, which is most of what this test takes."""
 
 
 @dataclass
@@ -42,7 +47,8 @@ class Party:
             return
         self.deaths += self.process is not None
         # A seed of its own for every life, or each would die at the same point.
-        orders = replace(self.orders, seed=self.orders.seed + 1000 * self.deaths)
+        chance = self.orders.crash_chance if self.deaths < DEATHS_BY_ITSELF else 0
+        orders = replace(self.orders, seed=self.orders.seed + 1000 * self.deaths, crash_chance=chance)
         self.process = forkserver().Process(target=run, args=(self.build, orders))
         self.process.start()
 
@@ -108,7 +114,7 @@ async def test_committed_facts_take_effect_exactly_once_while_everything_is_kill
         return not kills and await how_many(said_in, "said:") == await how_many(heard_in, "heard:") == FACTS
 
     try:
-        await eventually(all_is_told, within_s=55, every_s=0.1)
+        await eventually(all_is_told, within_s=DEADLINE_S, every_s=0.1)
         for database in (said_in, heard_in):
             await eventually(partial(all_published, database))
         said, heard = await counts(said_in, "said:"), await counts(heard_in, "heard:")
