@@ -89,6 +89,8 @@ def _ports(asked: Sequence[str]) -> dict[str, int]:
 
 
 def _stay(home: "Home", chosen: "UpOptions", *, as_json: bool) -> None:
+    from rich.markup import escape
+
     from everloop.platform.up import await_champions, register_pipelines, run_platform
 
     began = time.monotonic()
@@ -96,8 +98,10 @@ def _stay(home: "Home", chosen: "UpOptions", *, as_json: bool) -> None:
     def on_change(process: "SupervisedProcess") -> None:
         if process.condition == "starting" and not process.restarts:
             return
-        ended = f" (exit {process.exit_code}; see {process.log})" if process.condition == "restarting" else ""
-        progress(_line(time.monotonic() - began, process.spec.name, process.condition, process.spec.url + ended))
+        what = process.spec.url
+        if process.condition == "restarting":
+            what = f"ended with {process.exit_code}: {escape(process.last_words()[:200])}  [dim]{process.log}[/dim]"
+        progress(_line(time.monotonic() - began, process.spec.name, process.condition, what))
 
     def when_ready(state: "PlatformState") -> None:
         for outcome in register_pipelines(state, chosen.pipelines):

@@ -49,7 +49,7 @@ def launch(
     log = home.log_of("supervisor")
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "everloop.cli.main", "up", "--home", str(home.root), *arguments],
+            [sys.executable, "-P", "-m", "everloop.cli.main", "up", "--home", str(home.root), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -21,6 +21,7 @@ STARTING_POLL_S = 0.1
 READY_POLL_S = 3.0
 MISSES_ALLOWED = 3
 LARGEST_LOG_BYTES = 20 * 1024 * 1024
+LAST_WORDS_BYTES = 4096
 PR_SET_PDEATHSIG = 1
 
 
@@ -57,6 +58,13 @@ class SupervisedProcess:
     def pid(self) -> int | None:
         """Process id while it runs."""
         return self._process.pid if self._process and self._process.returncode is None else None
+
+    def last_words(self) -> str:
+        """Read the last line of the log: where a process fails, its reason."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - LAST_WORDS_BYTES))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""
 
     async def run(self) -> None:
         """Keep the process alive until ``stop`` is called."""

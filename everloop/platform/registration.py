@@ -8,7 +8,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,11 +47,17 @@ def shipped_pipelines() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "pipelines"
 
 
-def register_apart(folders: Iterable[Path], *, nats_url: str, store: str) -> list[Registration]:
-    """Register pipelines in a process of their own, so that their code never runs in this one."""
-    command = [sys.executable, "-m", "everloop.platform.registration", "--nats-url", nats_url, "--store", store]
+def register_apart(
+    folders: Iterable[Path], *, nats_url: str, store: str, env: Mapping[str, str] | None = None
+) -> list[Registration]:
+    """Register pipelines in a process of their own, so that their code never runs in this one.
+
+    Raises:
+        RuntimeError: The process died; the error is its last line.
+    """
+    command = [sys.executable, "-P", "-m", "everloop.platform.registration", "--nats-url", nats_url, "--store", store]
     done = subprocess.run(  # noqa: S603 - our own module
-        [*command, *map(str, folders)], capture_output=True, text=True, check=False
+        [*command, *map(str, folders)], capture_output=True, text=True, check=False, env=env
     )
     said = [Registration(**json.loads(line)) for line in done.stdout.splitlines() if line.startswith('{"folder"')]
     if done.returncode and not said:

@@ -4,8 +4,9 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from contracts.message import utc_now
@@ -60,7 +61,18 @@ class Supervisor:
         for process in self._processes.values():
             await process.ready.wait()
         self.state = self.state.model_copy(update={"ready_at": utc_now()})
-        await asyncio.to_thread(when_ready, self.state)
+        told, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def tell() -> None:
+            try:
+                when_ready(self.state)
+            finally:
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(told.set)
+
+        # Not a thread of the loop's pool: the loop waits for those when it ends, and a person who stops does not.
+        threading.Thread(target=tell, daemon=True).start()
+        await told.wait()
         self._announced = True
         self._save()
 
@@ -118,7 +130,7 @@ class Supervisor:
 def watchdog(token: str) -> Iterator[None]:
     """Run the process that ends ours should this one be killed; it goes when this context is left."""
     process = subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "everloop.platform.watchdog", token],
+        [sys.executable, "-P", "-m", "everloop.platform.watchdog", token],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

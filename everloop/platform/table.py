@@ -156,4 +156,5 @@ def ray_token(home: Home) -> str:
 
 
 def _python(module: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", module)
+    # -P: a folder called services where the person happens to stand is not ours.
+    return (sys.executable, "-P", "-m", module)

@@ -14,7 +14,7 @@ import httpx
 
 from contracts.message import utc_now
 from everloop.platform.config import PlatformConfig, store_uri
-from everloop.platform.descendants import sweep
+from everloop.platform.descendants import TOKEN_VARIABLE, sweep
 from everloop.platform.home import Home, HomeTakenError, is_locked, locked
 from everloop.platform.ports import choose_ports
 from everloop.platform.registration import Registration, pipeline_folders, register_apart, shipped_pipelines
@@ -50,7 +50,7 @@ class UpOptions:
             ports={**config.ports, **ports},
             port_base=port_base or config.port_base,
             ray=RaySize(ray_cpus or config.ray_cpus, config.object_store_mib),
-            pipelines=(*config.pipelines, *(path.resolve() for path in pipelines)),
+            pipelines=tuple(dict.fromkeys(path.resolve() for path in (*config.pipelines, *pipelines))),
         )
 
     def arguments(self) -> list[str]:
@@ -124,7 +124,9 @@ def register_pipelines(state: PlatformState, folders: Sequence[Path]) -> list[Re
     if not wanted:
         return []
     try:
-        return register_apart(wanted, nats_url=state.endpoints.nats, store=state.store_uri)
+        # With the token, so that it goes with the platform should that stop meanwhile.
+        env = os.environ | {TOKEN_VARIABLE: state.token}
+        return register_apart(wanted, nats_url=state.endpoints.nats, store=state.store_uri, env=env)
     except RuntimeError as error:
         return [Registration("pipelines", error=str(error))]
 
