@@ -16,4 +16,4 @@ PREDICTION_ROWS = "everloop.prediction.rows"
 """Rows answered by one request."""
 
 OUTCOME = "everloop.message.outcome"
-"""What became of a message: handled, duplicate, retried, dead_lettered."""
+"""What became of a message: handled, duplicate, rejected, retried, dead_lettered."""

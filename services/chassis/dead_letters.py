@@ -7,6 +7,7 @@ from datetime import datetime
 
 from contracts.streams import DEAD_LETTERS
 from services.chassis.bus import MESSAGE_ID, Bus, Delivery, NotOnBusError, Receipt
+from services.chassis.delivery import encoded
 from services.chassis.errors import MalformedError
 from services.chassis.logs import Log
 
@@ -14,10 +15,14 @@ PREFIX = "Everloop-Dead-"
 ORIGINAL_ID = "Everloop-Message-Id"
 """Header of a replayed message: the id it had before. What already handled it under that id skips it."""
 
-LONGEST_DETAIL = 1000
-LONGEST_STACK = 8000
+# The broker takes 64 KiB of headers at most; these leave room for what names the message.
+DETAIL_BYTES = 8 * 1024
+STACK_BYTES = 24 * 1024
+THEIR_BYTES = 16 * 1024
+LONGEST_ID = 256
+
 LARGEST_BODY = 1024 * 1024 - 64 * 1024
-"""Above this, the body and our headers may not fit into one message: the letter is kept without its body."""
+"""Above this, body and headers may not fit into one message of 1 MiB: the letter is kept without its body."""
 
 log = Log(__name__)
 
@@ -62,12 +67,12 @@ async def bury(
             **_original(delivery.headers),
             MESSAGE_ID: f"dead:{delivery.stream}:{delivery.consumer}:{delivery.sequence}",
             f"{PREFIX}Reason": reason,
-            f"{PREFIX}Detail": _line(detail)[:LONGEST_DETAIL],
-            f"{PREFIX}Stack": _stack(error),
+            f"{PREFIX}Detail": _bounded(" ".join(detail.split()), DETAIL_BYTES),
+            f"{PREFIX}Stack": _bounded(_stack(error), STACK_BYTES, end=True),
             f"{PREFIX}Subject": delivery.subject,
             f"{PREFIX}Stream": delivery.stream,
             f"{PREFIX}Sequence": str(delivery.sequence),
-            f"{PREFIX}Message-Id": message_id,
+            f"{PREFIX}Message-Id": message_id[:LONGEST_ID],
             f"{PREFIX}Deliveries": str(delivery.deliveries),
         },
     )
@@ -149,7 +154,7 @@ async def bury_exhausted(bus: Bus, *, service: str, stream: str, consumer: str, 
             f"{PREFIX}Subject": stored.subject,
             f"{PREFIX}Stream": stream,
             f"{PREFIX}Sequence": str(sequence),
-            f"{PREFIX}Message-Id": message_id,
+            f"{PREFIX}Message-Id": message_id[:LONGEST_ID],
             f"{PREFIX}Deliveries": str(deliveries),
         },
     )
@@ -188,16 +193,24 @@ def _read(sequence: int, subject: str, headers: Mapping[str, str], body: bytes, 
 
 def _original(headers: Mapping[str, str]) -> dict[str, str]:
     """Keep what the publisher wrote: neither the broker's headers nor ours."""
-    return {
-        name: value
-        for name, value in headers.items()
-        if not name.startswith(("Nats-", PREFIX)) and name != ORIGINAL_ID and len(value) <= 4096
-    }
+    kept: dict[str, str] = {}
+    room = THEIR_BYTES
+    for name, value in headers.items():
+        if name.startswith(("Nats-", PREFIX)) or name == ORIGINAL_ID:
+            continue
+        room -= len(name) + len(encoded(value))
+        if room >= 0:
+            kept[name] = value
+    return kept
 
 
 def _stack(error: BaseException | None) -> str:
-    return "".join(traceback.format_exception(error))[-LONGEST_STACK:] if error else ""
+    return "".join(traceback.format_exception(error)) if error else ""
 
 
-def _line(words: str) -> str:
-    return " ".join(words.split())
+def _bounded(text: str, most_bytes: int, *, end: bool = False) -> str:
+    """Shorten a text so that it fits percent-encoded, keeping its beginning or its end."""
+    if len(encoded(text)) <= most_bytes:
+        return text
+    # One character takes nine bytes at the very most.
+    return text[-(most_bytes // 9) :] if end else text[: most_bytes // 9]

@@ -65,7 +65,12 @@ class Delivery:
 
 def written(headers: Mapping[str, str]) -> dict[str, str]:
     """Percent-encode values, as CloudEvents does: others come back in two different types, depending on who reads."""
-    return {name: quote(value, safe=" !#$&'()*+,/:;<=>?@[]^_`{|}~") for name, value in headers.items()}
+    return {name: encoded(value) for name, value in headers.items()}
+
+
+def encoded(value: str) -> str:
+    """Percent-encode one value."""
+    return quote(value, safe=" !#$&'()*+,/:;<=>?@[]^_`{|}~")
 
 
 def read(headers: Mapping[str, object]) -> dict[str, str]:

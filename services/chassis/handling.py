@@ -1,6 +1,5 @@
 """What becomes of one delivery: read, handled in a transaction, answered; or retried, or given up with a reason."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -121,7 +120,7 @@ class Handling:
             if subscription is None:
                 raise UnreadableMessageError("not_heard", f"{self._work.service} does not hear {envelope.type}")
             handled = await self._transact(delivery, envelope, message, subscription, span)
-        except (DatabaseUnavailableError, asyncio.CancelledError):
+        except DatabaseUnavailableError:
             raise
         except UnreadableMessageError as error:
             fail(span, error)

@@ -5,7 +5,7 @@ from uuid import uuid4
 from contracts.envelope import CONTENT_TYPE, seal
 from contracts.message import Message, utc_now
 from services.chassis.bus import MESSAGE_ID, Bus, Receipt
-from services.chassis.telemetry import Telemetry
+from services.chassis.telemetry import Telemetry, current_traceparent
 
 
 async def say(
@@ -26,11 +26,9 @@ async def say(
     """
     message_id = message_id or str(uuid4())
     subject = message.address()
-    size_bytes = 0
-    with telemetry.publishing(subject, message_id, size_bytes, None) as headers:
-        envelope = seal(
-            message, message_id=message_id, source=source, time=utc_now(), traceparent=headers["traceparent"]
-        )
+    traceparent = current_traceparent()
+    body = seal(message, message_id=message_id, source=source, time=utc_now(), traceparent=traceparent).to_bytes()
+    with telemetry.publishing(subject, message_id, len(body), traceparent) as headers:
         return await bus.publish(
-            subject, envelope.to_bytes(), headers={**headers, MESSAGE_ID: message_id, "Content-Type": CONTENT_TYPE}
+            subject, body, headers={**headers, MESSAGE_ID: message_id, "Content-Type": CONTENT_TYPE}
         )

@@ -34,19 +34,17 @@ class Telemetry:
             otlp_endpoint: Base URL of an OTLP/HTTP collector, such as ``http://127.0.0.1:4318``.
             processors: See every span, besides the exporter.
         """
-        # A short queue delay: the trace of what just happened is what people look at.
-        exporters = (
-            (BatchSpanProcessor(OTLPSpanExporter(f"{otlp_endpoint.rstrip('/')}/v1/traces"), schedule_delay_millis=500),)
-            if otlp_endpoint
-            else ()
-        )
         self._provider = TracerProvider(
             resource=Resource.create({"service.name": service, "service.namespace": "everloop"}), shutdown_on_exit=False
         )
-        for processor in (*exporters, *processors):
+        if otlp_endpoint:
+            # A collector that is gone must not hold up a service that stops.
+            exporter = OTLPSpanExporter(f"{otlp_endpoint.rstrip('/')}/v1/traces", timeout=3)
+            # A short delay: the trace of what just happened is what people look at.
+            self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+        for processor in processors:
             self._provider.add_span_processor(processor)
         self.tracer = self._provider.get_tracer("everloop")
-        self._service = service
 
     def make_global(self) -> None:
         """Let `opentelemetry.trace.get_tracer` find this service's; a process has one at most."""

@@ -162,3 +162,21 @@ async def test_message_that_the_broker_gave_up_becomes_a_letter(sqlite_world: Wo
         await eventually(lambda: queue_is_empty(world))
 
     assert (letter.reason, letter.message_id, letter.deliveries) == ("deliveries_exhausted", "killer", 2)
+
+
+async def test_letter_fits_whatever_its_publisher_wrote(sqlite_world: World) -> None:
+    world = sqlite_world
+    headers = {f"X-{number}": "✈" * 500 for number in range(12)}
+
+    async def ingest(command: IngestDataset) -> list[Message]:
+        raise ZeroDivisionError("✈" * 100_000)
+
+    async with world.running(obeying(world, ingest)):
+        body = b'{"uri": "fine"}' + b" " * 500_000
+        await world.publish_bytes(START, body, **headers)
+        letter = await only_letter(world)
+
+    assert letter.body == body
+    assert letter.detail.startswith("ZeroDivisionError: ✈✈✈")
+    assert letter.stack.endswith("✈✈✈\n")
+    assert letter.headers == {f"X-{number}": "✈" * 500 for number in range(3)}
