@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.bundle import BundleFile
+from contracts.jobs import Engine
+from everloop.bundle.manifest import read_file, verify
+from everloop.bundle.model import Model
+from ray_jobs.train import train
+from tests.jobs.parcels import Parcels
+from tests.jobs.running import running
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture
+def parcels(tmp_path: Path) -> Parcels:
+    (tmp_path / "runs").mkdir()
+    return Parcels.make(tmp_path)
+
+
+def test_ray_data_gives_the_bundle_that_this_process_gives(parcels: Parcels) -> None:
+    here = train(parcels.spec("here"))
+
+    with running(parcels.spec("there", engine=Engine.RAY_DATA)) as job:
+        there = job.report()
+
+    assert (here.engine, there.engine) == (Engine.IN_PROCESS, Engine.RAY_DATA)
+    one, other = (verify(report.bundle_uri, report.bundle_digest) for report in (here, there))
+    for name in BundleFile:
+        assert read_file(here.bundle_uri, one, name) == read_file(there.bundle_uri, other, name), name
+    assert there.bundle_digest == here.bundle_digest
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_worker_and_a_killed_job_go_on_from_the_last_epoch(parcels: Parcels) -> None:
+    spec = parcels.torch_spec(workers=2, epochs=14, patience=14, batch_size=1, hidden="8")
+
+    with running(spec) as job:
+        job.until(lambda: 3 in job.epochs())
+        job.kill_worker()
+        before = len(job.epochs())
+        job.until(lambda: len(job.epochs()) > before + 2)
+        after_worker = job.epochs()[before:]
+        job.kill()
+        killed_at = len(job.epochs())
+    with running(spec) as job:
+        report = job.report()
+
+    assert after_worker[0] >= 2
+    assert job.epochs()[killed_at] >= after_worker[-1] - 1
+    assert job.epochs()[-1] == 13
+    model = Model.load(report.bundle_uri, report.bundle_digest)
+    assert model.check_golden(1e-6) <= 1e-6
+
+
+@pytest.mark.timeout(600)
+def test_streamed_shards_train_a_network(parcels: Parcels) -> None:
+    spec = parcels.torch_spec(workers=2, epochs=2, batch_size=32, hidden="8")
+
+    with running(spec.model_copy(update={"engine": Engine.RAY_DATA})) as job:
+        report = job.report()
+
+    assert report.engine is Engine.RAY_DATA
+    assert job.epochs() == [0, 1]
+    model = Model.load(report.bundle_uri, report.bundle_digest)
+    assert np.all((model.predict_table(parcels.rows) > 0) & (model.predict_table(parcels.rows) < 1))
