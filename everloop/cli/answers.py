@@ -74,12 +74,13 @@ def trace(
 
 def why_tree(answer: "Why") -> "Tree":
     """Draw the explanation of a prediction."""
+    from rich.markup import escape
     from rich.tree import Tree
 
     asked = answer.prediction
     tree = Tree(f"[bold]prediction {asked.prediction_id}[/bold]", guide_style="dim")
     told = tree.add(f"answered [bold]{asked.score:.4f}[/bold] at {when(asked.served_at)}")
-    told.add("asked with " + "  ".join(f"{name}={number(value)}" for name, value in asked.inputs.items()))
+    told.add("asked with " + escape("  ".join(f"{name}={number(value)}" for name, value in asked.inputs.items())))
     if asked.label:
         told.add(
             f"turned out to be [bold]{number(asked.label['value'])}[/bold], known {when(asked.label['observed_at'])}"
@@ -93,22 +94,26 @@ def why_tree(answer: "Why") -> "Tree":
     _run_branch(tree, answer)
     promotion = answer.promotion
     promoted = tree.add(
-        f"promoted by [bold]{promotion.get('by', 'unknown')}[/bold] {when(promotion.get('at')) or ''}".rstrip()
+        f"promoted by [bold]{escape(promotion.get('by', 'unknown'))}[/bold] {when(promotion.get('at')) or ''}".rstrip()
     )
     if promotion.get("reason"):
-        promoted.add(promotion["reason"])
+        promoted.add(escape(promotion["reason"]))
     for verdict in answer.gates:
         mark = "[green]passed[/green]" if verdict["passed"] else "[red]failed[/red]"
-        promoted.add(f"gate {verdict['gate']['kind']} {verdict['gate']['metric']} {mark}: {verdict['explanation']}")
+        promoted.add(
+            f"gate {verdict['gate']['kind']} {verdict['gate']['metric']} {mark}: {escape(verdict['explanation'])}"
+        )
     for name, reason in answer.missing.items():
-        tree.add(f"[yellow]{name} is not known: {reason}[/yellow]")
+        tree.add(f"[yellow]{name} is not known: {escape(reason)}[/yellow]")
     return tree
 
 
 def _run_branch(tree: "Tree", answer: "Why") -> None:
+    from rich.markup import escape
+
     run = tree.add(f"trained by run [bold]{answer.run['run_id']}[/bold]")
     if cause := answer.run.get("cause"):
-        run.add(f"because of {cause['kind']}" + (f": {cause['reason']}" if cause.get("reason") else ""))
+        run.add(f"because of {cause['kind']}" + (f": {escape(cause['reason'])}" if cause.get("reason") else ""))
     parameters: dict[str, Any] = answer.run["parameters"]
     run.add(
         "with seed " + "  ".join([str(answer.run["seed"]), *(f"{key}={value}" for key, value in parameters.items())])

@@ -9,7 +9,7 @@ import typer
 
 from everloop.cli import options
 from everloop.cli.exits import CommandError, Exit
-from everloop.cli.output import pairs, say, show_json, table, when
+from everloop.cli.output import Markup, pairs, say, show_json, table, when
 from everloop.cli.session import with_platform
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _show(state: "PlatformState", loop: dict[str, Any], unpublished: int) -> Non
         (
             (
                 one.name,
-                f"[{COLOURS.get(one.condition, 'yellow')}]{one.condition}[/]",
+                Markup(f"[{COLOURS.get(one.condition, 'yellow')}]{one.condition}[/]"),
                 one.pid,
                 one.url,
                 one.restarts or "",
@@ -94,7 +94,7 @@ def doctor(home: options.Home = None, as_json: options.Json = False) -> None:
     else:
         table(
             ("Check", "", "Found", "What to do"),
-            ((one.name, MARKS[one.verdict], one.found, one.advice) for one in findings),
+            ((one.name, Markup(MARKS[one.verdict]), one.found, one.advice) for one in findings),
         )
     if any(one.verdict == "problem" for one in findings):
         raise typer.Exit(Exit.FAILED)

@@ -106,7 +106,9 @@ def _stay(home: "Home", chosen: "UpOptions", *, as_json: bool) -> None:
     def when_ready(state: "PlatformState") -> None:
         for outcome in register_pipelines(state, chosen.pipelines):
             condition = "refused" if outcome.error else "registered"
-            progress(_line(time.monotonic() - began, "pipeline", condition, outcome.error or str(outcome.pipeline)))
+            progress(
+                _line(time.monotonic() - began, "pipeline", condition, escape(outcome.error or str(outcome.pipeline)))
+            )
         for model, answers in await_champions(state).items():
             condition = "ready" if answers else "unready"
             progress(_line(time.monotonic() - began, "model", condition, f"{state.endpoints.serve}/v2/models/{model}"))

@@ -15,6 +15,12 @@ SHORT_DIGEST = 12
 WIDE = 240
 
 
+class Markup(str):
+    """Text of our own that carries markup; all other text is shown as it is, whatever brackets it holds."""
+
+    __slots__ = ()
+
+
 @cache
 def console(*, stderr: bool = False) -> "Console":
     """Make the console, once; rich is loaded only where something is drawn."""
@@ -58,7 +64,7 @@ def table(
 
     drawn = Table(*columns, box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for row in rows:
-        drawn.add_row(*("–" if cell is None or cell == "" else str(cell) for cell in row))
+        drawn.add_row(*("–" if cell is None or cell == "" else _shown(cell) for cell in row))
     console().print(drawn)
 
 
@@ -71,8 +77,14 @@ def pairs(values: Mapping[str, object]) -> None:
     drawn.add_column()
     for name, value in values.items():
         if value is not None:
-            drawn.add_row(name, str(value))
+            drawn.add_row(name, _shown(value))
     console().print(drawn)
+
+
+def _shown(cell: object) -> str:
+    from rich.markup import escape
+
+    return cell if isinstance(cell, Markup) else escape(str(cell))
 
 
 def short(digest: str | None) -> str | None:

@@ -59,6 +59,8 @@ def check(
     """
     from dataclasses import asdict
 
+    from rich.markup import escape
+
     from everloop.check import check as run_check
 
     report = run_check(folder, sample)
@@ -68,7 +70,7 @@ def check(
     else:
         for step in report.steps:
             mark = "[green]✓[/green]" if step.passed else "[red]✗[/red]"
-            say(f"{mark} {step.name}  [dim]{step.seconds:.1f} s[/dim]\n    {step.detail}")
+            say(f"{mark} {step.name}  [dim]{step.seconds:.1f} s[/dim]\n    {escape(step.detail)}")
     if not report.passed:
         raise typer.Exit(Exit.FAILED)
 
@@ -84,6 +86,8 @@ def register(
     Example: everloop pipeline register ./parcels
     """
     from dataclasses import asdict
+
+    from rich.markup import escape
 
     from everloop.client import find_endpoints
     from everloop.platform.config import store_uri
@@ -102,7 +106,7 @@ def register(
         show_json([asdict(outcome) for outcome in outcomes])
     else:
         for outcome in outcomes:
-            said = f"[red]{outcome.error}[/red]" if outcome.error else f"code {short(outcome.code_digest)}"
+            said = f"[red]{escape(outcome.error)}[/red]" if outcome.error else f"code {short(outcome.code_digest)}"
             say(f"{outcome.pipeline or outcome.folder}: {said}")
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(Exit.FAILED)

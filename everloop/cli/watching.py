@@ -7,7 +7,7 @@ import typer
 
 from everloop.cli import options
 from everloop.cli.exits import CommandError, Exit
-from everloop.cli.output import number, say, short, show_json, table, when
+from everloop.cli.output import Markup, number, say, short, show_json, table, when
 from everloop.cli.session import with_platform
 
 dataset = typer.Typer(no_args_is_help=True, help="Look at datasets, their versions and what was rejected.")
@@ -39,7 +39,7 @@ def monitor(
                 one["state"],
                 one["predictions"],
                 f"{one['labelled_fraction']:.0%}",
-                "  ".join(f"{kind} {_drift(verdict)}" for kind, verdict in one["drift"].items()),
+                Markup("  ".join(f"{kind} {_drift(verdict)}" for kind, verdict in one["drift"].items())),
                 _quality(one["quality"]),
                 " ".join(one["told"]),
             )
@@ -101,12 +101,14 @@ def rejected(pipeline: Pipeline, home: options.Home = None, as_json: options.Jso
     if as_json:
         show_json(batches)
         return
+    from rich.markup import escape
+
     if not batches:
         say("[dim]No batch was rejected.[/dim]")
     for batch in batches:
-        say(f"[bold]{batch['uri']}[/bold]  {when(batch['received_at'])}  [dim]{batch['batch_id']}[/dim]")
+        say(f"[bold]{escape(batch['uri'])}[/bold]  {when(batch['received_at'])}  [dim]{batch['batch_id']}[/dim]")
         for one in batch["violations"]:
-            say(f"    [red]{one['rule']}[/red] {one['column'] or ''}  {one['detail']}")
+            say(f"    [red]{one['rule']}[/red] {one['column'] or ''}  {escape(one['detail'])}")
 
 
 def demo(
@@ -143,11 +145,11 @@ def _drift(verdict: dict[str, Any]) -> str:
     return f"[{colour}]{verdict['outcome']}[/] {number(verdict['statistic']) or ''}".strip()
 
 
-def _quality(verdict: dict[str, Any] | None) -> str | None:
+def _quality(verdict: dict[str, Any] | None) -> Markup | None:
     if verdict is None:
         return None
     if verdict["value"] is None:
-        return str(verdict["outcome"])
+        return Markup(verdict["outcome"])
     colour = "red" if verdict["outcome"] == "degraded" else "default"
     measured = f"{verdict['metric']} {number(verdict['value'])} ({number(verdict['low'])}–{number(verdict['high'])})"
-    return f"[{colour}]{verdict['outcome']}[/] {measured}"
+    return Markup(f"[{colour}]{verdict['outcome']}[/] {measured}")

@@ -51,8 +51,10 @@ def ingest(
         as_json=as_json,
     )
     if isinstance(fact, DatasetRejected):
+        from rich.markup import escape
+
         for violation in fact.violations:
-            progress(f"[red]{violation.rule}[/red] {violation.column or ''} {violation.detail}")
+            progress(f"[red]{violation.rule}[/red] {violation.column or ''} {escape(violation.detail)}")
         raise CommandError(f"the batch was rejected: {len(fact.violations)} violations")
     if isinstance(fact, DatasetIngested) and not as_json:
         say(f"{pipeline} dataset version {fact.dataset_version}: {fact.new_rows} new rows, {fact.rows} in all.")

@@ -1,16 +1,14 @@
-"""Start a supervisor beside this process and stop it: for `up --detach`, `down`, the demo and tests."""
+"""Start a supervisor beside this process and stop it: for `up --detach` and `down`."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from everloop.platform.descendants import sweep
 from everloop.platform.home import Home, is_locked
-from everloop.platform.process import die_with_parent
 from everloop.platform.state import PlatformState, read_state
 from everloop.platform.up import running
 
@@ -29,7 +27,6 @@ def launch(
     home: Home,
     arguments: Sequence[str] = (),
     *,
-    attached: bool = False,
     within_s: float = START_LIMIT_S,
     watch: Watcher = lambda _state: None,
 ) -> PlatformState:
@@ -38,7 +35,6 @@ def launch(
     Args:
         home: Its directory.
         arguments: Further options of ``everloop up``.
-        attached: Let it die with this process.
         within_s: Longest wait; a platform that takes longer is stopped.
         watch: Called now and then with how far it is.
 
@@ -54,7 +50,6 @@ def launch(
             stdout=file,
             stderr=file,
             start_new_session=True,
-            preexec_fn=die_with_parent() if attached else None,
         )
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -91,14 +86,3 @@ def stop(home: Home, *, force: bool = False, within_s: float = STOP_LIMIT_S) -> 
         time.sleep(POLL_S)
     sweep(state.token)
     return True
-
-
-@contextmanager
-def launched(
-    home: Home, arguments: Sequence[str] = (), *, watch: Watcher = lambda _state: None
-) -> Iterator[PlatformState]:
-    """Have a platform for the length of a block; it dies with this process however that dies."""
-    try:
-        yield launch(home, arguments, attached=True, watch=watch)
-    finally:
-        stop(home)
