@@ -121,6 +121,8 @@ class Fleet:
     replicas: tuple[Replica, ...] = ()
     failure: str | None = None
     """Why the cluster gave up on starting it."""
+    reachable: bool = False
+    """Whether the version in question was asked through the front, and is there."""
 
 
 def advance(rollout: Rollout, deployment: Deployment, fleet: Fleet, *, now: datetime) -> Rollout:
@@ -230,7 +232,8 @@ def _watch_loading(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: 
 
 
 def _watch_flipping(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: datetime) -> Rollout:
-    if len(fleet.replicas) < deployment.replicas:
+    # Replicas are there before the front knows their way; completed means that a caller gets an answer.
+    if len(fleet.replicas) < deployment.replicas or not fleet.reachable:
         return rollout
     if any(replica.answering != rollout.version for replica in fleet.replicas):
         return rollout

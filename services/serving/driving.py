@@ -56,8 +56,7 @@ class Driver:
         self._board = self._board or self._board_of(work.bus)
         async with work.transaction(write=False) as transaction:
             deployments = await transaction.port(Deployments).all()
-        if not deployments:
-            return False
+        # Without any model too: then the front door is open before the first one comes.
         unreachable = await self._ensure(deployments)
         under_way = [await self._drive(work, deployment) for deployment in deployments]
         if unreachable:
@@ -85,10 +84,15 @@ class Driver:
         if not waiting:
             return False
         reports = await self.board.reports(pipeline)
-        fleet = Fleet(tuple(report.to_domain() for report in reports), await self._cluster.failure(pipeline))
-        if await self._advance(work, waiting[0].id, fleet):
+        first = waiting[0]
+        fleet = Fleet(
+            tuple(report.to_domain() for report in reports),
+            failure=await self._cluster.failure(pipeline),
+            reachable=first.state is RolloutState.FLIPPING and await self._cluster.reaches(pipeline, first.version),
+        )
+        if await self._advance(work, first.id, fleet):
             return await self._drive(work, deployment)
-        return waiting[0].state is not RolloutState.PENDING
+        return first.state is not RolloutState.PENDING
 
     async def _advance(self, work: Work, rollout_id: UUID, fleet: Fleet) -> bool:
         """Take a rollout one state further, if it can be; tell whether it was."""

@@ -4,6 +4,9 @@ Serve's own Python proxy answers a fiftieth as many requests. Its HAProxy mode k
 too, but has fixed paths and ports, so that two platforms on a machine collide, and two helper pages that listen
 on every interface with no setting against it. `environment` gives each home its own paths and ports, and a
 launcher that closes the pages to the outside before HAProxy reads its configuration.
+
+One thing stays open in Ray 2.60: each replica's gRPC port for calls between deployments is bound to every
+interface in Ray's source. It asks for Ray's token, so run Ray with ``RAY_AUTH_MODE=token``, as the platform does.
 """
 
 import os
@@ -15,7 +18,7 @@ from tempfile import gettempdir
 
 HOST = "127.0.0.1"
 LONGEST_SOCKET_PATH = 107
-NODE_AND_NAME = len("/" + "f" * 56 + "/metrics.sock.4194304.tmp")
+NODE_AND_NAME = len("/" + "f" * 56 + "/admin.sock.4194304.tmp")
 """What Ray and HAProxy append to the directory of their sockets: the node's id, a name, a process id."""
 
 LAUNCHER = """#!/bin/sh
@@ -71,7 +74,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
 
 def _private_directory(preferred: Path) -> Path:
     """Find a directory whose sockets have paths short enough for the operating system."""
-    short = Path(gettempdir()) / f"everloop-{os.getuid()}-{sha256(str(preferred).encode()).hexdigest()[:10]}"
+    short = Path(gettempdir()) / f"ev-{os.getuid()}-{sha256(str(preferred).encode()).hexdigest()[:8]}"
     directory = preferred if len(str(preferred)) + NODE_AND_NAME <= LONGEST_SOCKET_PATH else short
     directory.mkdir(mode=0o700, exist_ok=True)
     if directory.stat().st_uid != os.getuid():

@@ -86,5 +86,8 @@ class Cluster(Protocol):
     async def failure(self, pipeline: str) -> str | None:
         """Say why a model could not be started; None if it runs or is starting."""
 
+    async def reaches(self, pipeline: str, version: int) -> bool:
+        """Ask through the front whether a version is ready, as any caller could."""
+
     def url(self, pipeline: str) -> str:
         """Give the base URL of a model."""

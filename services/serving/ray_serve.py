@@ -15,6 +15,10 @@ from services.serving.settings import ServingSettings
 DOOR = "everloop"
 FAILED = "DEPLOY_FAILED"
 TRY_FAILED_AGAIN_S = 30.0
+LOOK_AGAIN_S = 3.0
+PROBE_TIMEOUT_S = 2.0
+LOOPBACK = "127.0.0.1"
+EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104  # recognised here, not bound
 DRAIN_S = 20.0
 
 log = Log(__name__)
@@ -71,6 +75,8 @@ class RayServe:
         self._settings = settings
         self._failures: dict[str, str] = {}
         self._retried_at = float("-inf")
+        self._found_at = float("-inf")
+        self._found: dict[str, dict[str, Any]] | None = None
 
     async def ensure(self, deployments: Sequence[Deployment]) -> None:
         """Make exactly these models run; those that do already are left alone.
@@ -79,12 +85,17 @@ class RayServe:
             TransientError: Ray does not answer, or refuses.
         """
         wanted = applications(deployments, self._settings)
+        # Each look costs Ray's dashboard and Serve's controller more than it costs us.
+        if wanted == self._found and monotonic() - self._found_at < LOOK_AGAIN_S:
+            return
+        self._found = None
         running = (await self._call("GET")).get("applications", {})
         self._failures = {
             name: str(state.get("message", "")) for name, state in running.items() if state.get("status") == FAILED
         }
         deployed = {name: state.get("deployed_app_config") or {} for name, state in running.items()}
         if self._as_wanted(wanted, deployed):
+            self._found, self._found_at = wanted, monotonic()
             return
         self._retried_at = monotonic()
         log.info("applications are deployed", applications=",".join(sorted(wanted)))
@@ -100,6 +111,17 @@ class RayServe:
     async def failure(self, pipeline: str) -> str | None:
         """Say why a model could not be started; None if it runs or is starting."""
         return self._failures.get(application_name(pipeline))
+
+    async def reaches(self, pipeline: str, version: int) -> bool:
+        """Ask through the front whether a version is ready, as any caller could."""
+        settings = self._settings
+        host = LOOPBACK if settings.serve_host in EVERY_INTERFACE else settings.serve_host
+        url = f"http://{host}:{settings.serve_port}/v2/models/{pipeline}/versions/{version}/ready"
+        try:
+            async with httpx.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False) as client:
+                return (await client.get(url)).is_success
+        except httpx.HTTPError:
+            return False
 
     def url(self, pipeline: str) -> str:
         """Give the base URL of a model."""
@@ -137,6 +159,8 @@ def _deployment(name: str, replicas: int, settings: ServingSettings, *, cpus: fl
         "num_replicas": replicas,
         "max_ongoing_requests": settings.max_ongoing_requests,
         "max_queued_requests": settings.max_queued_requests,
+        # Where settings do replace a replica, the new one answers before the old one leaves.
+        "max_surge_percent": 100,
         "graceful_shutdown_timeout_s": DRAIN_S,
         "health_check_period_s": 2.0,
         "health_check_timeout_s": 20.0,

@@ -22,7 +22,7 @@ class ServingSettings(ServiceSettings):
     ray_token_path: Path | None = Field(
         default_factory=_ray_token_path, description="File with Ray's token; unset: RAY_AUTH_TOKEN_PATH."
     )
-    ray_timeout_s: float = Field(default=60, gt=0, description="For one answer of Ray; the first starts Serve.")
+    ray_timeout_s: float = Field(default=120, gt=0, description="For one answer of Ray; the first starts Serve.")
     serve_host: str = Field(
         default="127.0.0.1", description="Where Serve listens for predictions. Loopback unless something guards it."
     )

@@ -11,6 +11,7 @@ class InMemoryCluster:
         self.running: tuple[str, ...] = ()
         self.failures: dict[str, str] = {}
         self.away = False
+        self.open = True
 
     async def ensure(self, deployments: Sequence[Deployment]) -> None:
         if self.away:
@@ -19,6 +20,9 @@ class InMemoryCluster:
 
     async def failure(self, pipeline: str) -> str | None:
         return self.failures.get(pipeline)
+
+    async def reaches(self, pipeline: str, version: int) -> bool:
+        return self.open and not self.away
 
     def url(self, pipeline: str) -> str:
         return f"http://serve/v2/models/{pipeline}"

@@ -66,4 +66,4 @@ def replica(name: str, of: Rollout, state: HoldState, *, answering: int | None =
 
 
 def fleet(*replicas: Replica, failure: str | None = None) -> Fleet:
-    return Fleet(replicas, failure)
+    return Fleet(replicas, failure, reachable=True)

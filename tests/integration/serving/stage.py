@@ -46,7 +46,7 @@ class Stage:
         """Where the model answers."""
         return f"http://127.0.0.1:{self.ray_head.serve_port}/v2/models/{MODEL}"
 
-    def settings(self) -> ServingSettings:
+    def settings(self, **more: Any) -> ServingSettings:
         """Make the settings of the service."""
         return ServingSettings(
             home=self.home,
@@ -54,6 +54,7 @@ class Stage:
             ray_url=self.ray_head.url,
             ray_token_path=None,
             serve_port=self.ray_head.serve_port,
+            **more,
         )
 
     @asynccontextmanager
@@ -64,9 +65,9 @@ class Stage:
             yield ServingWorld(self, World(self.home, self.broker, None, bus))
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator["ServingWorld"]:
+    async def serving(self, **more: Any) -> AsyncIterator["ServingWorld"]:
         """Run the service in this process, with the model registered."""
-        async with self.world() as world, world.world.running(build(self.settings())) as live:
+        async with self.world() as world, world.world.running(build(self.settings(**more))) as live:
             world.api_url = live.url
             await world.register()
             yield world
@@ -112,12 +113,12 @@ class ServingWorld:
             )
         )
 
-    async def completed(self, version: int, *, within_s: float = 60) -> RolloutCompleted:
+    async def completed(self, version: int, *, within_s: float = 150) -> RolloutCompleted:
         """Wait until a version's rollout is complete."""
 
         return await self._said_of(RolloutCompleted, version, within_s)
 
-    async def rolled_back(self, version: int, *, within_s: float = 60) -> RolloutRolledBack:
+    async def rolled_back(self, version: int, *, within_s: float = 150) -> RolloutRolledBack:
         """Wait until a version's rollout is rolled back."""
         return await self._said_of(RolloutRolledBack, version, within_s)
 

@@ -51,6 +51,16 @@ async def test_server_speaks_the_protocol_beside_its_models(stage: Stage) -> Non
     assert (unknown.status_code, unknown.json()) == (404, {"error": f"no model '{MODEL}x' is served here"})
 
 
+async def test_front_is_closed_to_other_machines(stage: Stage) -> None:
+    async with stage.serving() as world:
+        await world.deployed()
+
+        listening = stage.ray_head.listening()
+
+    assert f"127.0.0.1:{stage.ray_head.serve_port}" in listening["haproxy"]
+    assert [one for one in listening["haproxy"] if not one.startswith("127.0.0.1:")] == []
+
+
 async def test_versions_change_under_load_without_a_failed_request(stage: Stage) -> None:
     async with stage.serving() as world:
         first = await world.deployed()
@@ -122,6 +132,23 @@ async def test_predictions_arrive_in_the_log_with_the_ids_that_were_answered(sta
     assert batch.scores == tuple(answer["outputs"][0]["data"])
     assert batch.inputs == {"x": (5.0, 6.0), "stops": (None, None), "carrier": ("UA", "UA")}
     assert [time.isoformat() for time in batch.event_times] == ["2013-01-01T05:15:00+00:00"] * 2
+
+
+async def test_replica_that_is_replaced_leaves_no_prediction_behind(stage: Stage) -> None:
+    async with stage.serving(log_flush_s=600) as world:
+        version = await world.deployed()
+        await eventually(lambda: is_replaced(stage, log_flush_s=600), within_s=150)
+        answer = await eventually(lambda: answered(world, version), within_s=60)
+        ids = answer["outputs"][1]["data"]
+
+    async with stage.serving() as world:
+
+        async def logged() -> bool:
+            said = await world.world.said(PredictionsServed)
+            return any(ids[0] in batch.prediction_ids for message in said for batch in message.batches)
+
+        await eventually(logged, within_s=150)
+        await eventually(lambda: is_replaced(stage, log_flush_s=0.1), within_s=150)
 
 
 async def test_service_killed_between_promotion_and_traffic_finishes_one_rollout(stage: Stage) -> None:
@@ -215,6 +242,21 @@ async def other_replica(stage: Stage, killed: int | None) -> bool:
 def kill_process(pid: int | None) -> None:
     assert pid is not None
     psutil.Process(pid).kill()
+
+
+async def is_replaced(stage: Stage, *, log_flush_s: float) -> bool:
+    """Tell whether the one replica that runs is one with these settings."""
+    applications = (await get(f"{stage.ray_head.url}/api/serve/applications/")).json()["applications"]
+    application = applications.get(f"model-{MODEL}", {})
+    if application.get("status") != "RUNNING" or await replica_pid(stage) is None:
+        return False
+    replicas = application["deployments"]["replica"]["replicas"]
+    return len(replicas) == 1 and application["deployed_app_config"]["args"]["log_flush_s"] == log_flush_s
+
+
+async def answered(world: ServingWorld, version: int) -> dict[str, Any]:
+    answer = await world.infer([1.0])
+    return answer.json() if answer.is_success and version_of(answer.json()) == version else {}
 
 
 async def started(world: ServingWorld, version: int) -> bool:

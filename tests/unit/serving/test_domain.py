@@ -86,6 +86,7 @@ def test_flipped_rollout_is_complete_once_every_replica_answers() -> None:
 
     assert advance(one, deployment(), fleet(slow), now=NOW) == one
     assert advance(one, deployment(), fleet(), now=NOW) == one
+    assert advance(one, deployment(), replace(fleet(done), reachable=False), now=NOW) == one
     after = advance(one, deployment(), fleet(done), now=NOW)
     assert (after.state, after.replicas, after.finished_at) == (RolloutState.COMPLETED, 1, NOW)
 

@@ -159,6 +159,9 @@ async def test_rollout_goes_on_while_the_clusters_api_is_away(story: Story) -> N
         with pytest.raises(TransientError, match="cluster unavailable"):
             await story.look()
         await story.obey()
+    assert story.facts == [(RolloutStarted, 1)]
+    story.cluster.away = False
+    await story.look()
 
     assert story.facts == [(RolloutStarted, 1), (RolloutCompleted, 1)]
 
