@@ -1,7 +1,8 @@
 """The two parties of the delivery promise, as processes that kill themselves where it hurts most.
 
 The speaker commits transactions that say facts, and takes some back. The hearer counts each fact and answers with
-another. Either dies by SIGKILL, at random: between publishing and marking, and between committing and acknowledging.
+another. Either dies by SIGKILL, at random: between publishing and marking, between committing and acknowledging, and
+right after each.
 """
 
 import asyncio
@@ -97,8 +98,13 @@ def run(party: Callable[[Orders], Service], orders: Orders) -> None:
 
 def _deadly(step: Callable[..., Awaitable[None]], chance: random.Random, probability: float) -> Any:
     async def maybe_die(*arguments: object) -> None:
-        if chance.random() < probability:
+        fate = chance.random()
+        if fate < probability / 2:
             os.kill(os.getpid(), signal.SIGKILL)
         await step(*arguments)
+        if fate > 1 - probability / 2:
+            # What the step sent must leave first, or this would be the same death as the one before it.
+            await asyncio.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return maybe_die

@@ -92,7 +92,7 @@ async def test_committed_facts_take_effect_exactly_once_while_everything_is_kill
     seed = random.SystemRandom().randrange(10**6)
     chance = random.Random(seed)
     settings = world.settings(EchoSettings)
-    orders = Orders(settings.home, settings.nats_url, settings.database_url, seed, FACTS, crash_chance=0.02)
+    orders = Orders(settings.home, settings.nats_url, settings.database_url, seed, FACTS, crash_chance=0.03)
     parties = [Party(speaker, orders), Party(hearer, replace(orders, seed=seed + 1))]
     said_in = Database(settings.database_for("serving"), schema="serving")
     heard_in = Database(settings.database_for("ingestion"), schema="ingestion")
