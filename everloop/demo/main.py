@@ -3,7 +3,8 @@
 import asyncio
 import json
 import shutil
-import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from contracts.registry import ModelVersionPromoted, ModelVersionRejected
@@ -17,6 +18,7 @@ from everloop.demo.stage import platform
 from everloop.demo.traffic import Traffic
 from everloop.demo.year import Year, files, listening
 from everloop.platform.home import Home
+from everloop.platform.state import PlatformState
 from everloop.platform.up import refuse_second
 from everloop.traces.finding import Trace, read_trace
 from everloop.traces.tree import spans_by_service
@@ -48,7 +50,12 @@ def run(*, months: int | None = None, sample: float = 1.0, as_json: bool = False
         raise ValueError(f"--sample takes {SMALLEST_SAMPLE} to 1")
     place = Home((home or Path(".everloop/demo")).absolute())
     _clear(place)
-    told, reasons, trace = asyncio.run(_demo(place, months, sample, Show()))
+    show = Show()
+    show.title("starting NATS, Ray and five services")
+    with ThreadPoolExecutor(1) as threads:
+        making = threads.submit(files, place.root / "flights", months, sample)
+        with platform(place, show.line) as state:
+            told, reasons, trace = asyncio.run(_demo(place, state, making.result(), show))
     if as_json:
         print(json.dumps(told.to_json()))  # noqa: T201
     else:
@@ -56,24 +63,16 @@ def run(*, months: int | None = None, sample: float = 1.0, as_json: bool = False
     return 0 if told.failed_requests == 0 else 1
 
 
-async def _demo(home: Home, months: int, sample: float, show: Show) -> tuple[Told, Why, Trace]:
+async def _demo(home: Home, state: PlatformState, paths: Sequence[Path], show: Show) -> tuple[Told, Why, Trace]:
     from ray_jobs.pipelines.flight_delays.pipeline import pipeline
 
-    began = time.monotonic()
-    show.title("starting NATS, Ray and five services")
-    making = asyncio.create_task(asyncio.to_thread(files, home.root / "flights", months, sample))
-    async with (
-        platform(home, show.line) as state,
-        connect(state.endpoints) as connected,
-        listening(connected.bus, PIPELINE) as story,
-    ):
-        first, *rest = await making
-        contract = pipeline.definition.dataset
+    contract = pipeline.definition.dataset
+    async with connect(state.endpoints) as connected, listening(connected.bus, PIPELINE) as story:
         traffic = Traffic(f"{state.endpoints.serve}/v2/models/{PIPELINE}", contract, connected.http)
         year = Year(Replay(connected, PIPELINE, contract, story, traffic), show)
         show.title("January to March are handed in; the first model is trained")
-        frozen = await year.begin(first)
-        await year.live(rest, frozen)
+        frozen = await year.begin(paths[0])
+        await year.live(paths[1:], frozen)
         await year.harm()
         picture = home.root / "auc.svg"
         draw(year.told, picture)
@@ -95,7 +94,7 @@ async def _demo(home: Home, months: int, sample: float, show: Show) -> tuple[Tol
             trace_spans_by_service=spans_by_service(trace.spans),
             why=reasons.model_dump(mode="json"),
             picture=str(picture),
-            seconds=round(time.monotonic() - began, 1),
+            seconds=show.seconds,
         )
         return told, reasons, trace
 

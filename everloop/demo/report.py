@@ -36,8 +36,13 @@ class Show:
         """Tell how a month ended."""
         self.line(f"AUC frozen {month.auc_frozen:.3f}, live {month.auc_live:.3f}; {month.drift}; {month.decision}")
 
+    @property
+    def seconds(self) -> float:
+        """Seconds since the beginning."""
+        return round(time.monotonic() - self._began, 1)
+
     def _clock(self) -> str:
-        return f"{time.monotonic() - self._began:5.0f} s"
+        return f"{self.seconds:5.0f} s"
 
 
 def print_report(told: Told, why: Why, trace: Trace, home: Home) -> None:

@@ -22,7 +22,7 @@ from everloop.demo.story import Story
 from everloop.demo.traffic import Answers, auc
 
 FIRST_MONTHS = range(1, 4)
-HARMED = {"num_iterations": 1, "num_leaves": 2, "bagging_fraction": 0.01, "bagging_freq": 1}
+HARMED = {"rounds": 1, "num_leaves": 2, "bagging_fraction": 0.01, "bagging_freq": 1}
 """Parameters of a candidate trained on a hundredth of the rows, to show the gates where the data give no refusal."""
 
 

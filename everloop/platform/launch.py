@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from everloop.platform.descendants import sweep
 from everloop.platform.home import Home, is_locked
+from everloop.platform.process import die_with_parent
 from everloop.platform.state import PlatformState, read_state
 from everloop.platform.up import running
 
@@ -29,6 +30,7 @@ def launch(
     *,
     within_s: float = START_LIMIT_S,
     watch: Watcher = lambda _state: None,
+    outlive: bool = True,
 ) -> PlatformState:
     """Run ``everloop up`` as a process of its own and wait until everything answers.
 
@@ -37,6 +39,8 @@ def launch(
         arguments: Further options of ``everloop up``.
         within_s: Longest wait; a platform that takes longer is stopped.
         watch: Called now and then with how far it is.
+        outlive: Whether the platform goes on when this process is killed; if not, call from the main thread, as
+            the kernel counts the thread that started a child as its parent.
 
     Raises:
         LaunchError: It ended, or did not get ready in time.
@@ -50,6 +54,7 @@ def launch(
             stdout=file,
             stderr=file,
             start_new_session=True,
+            preexec_fn=None if outlive else die_with_parent(),
         )
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
