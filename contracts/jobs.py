@@ -11,7 +11,6 @@ from contracts.model import Contract, Digest, PipelineName, Scalar, Uri, Version
 from contracts.pipeline import PipelineDefinition
 from contracts.training import CodeSnapshot
 
-
 REFUSED_EXIT_CODE = 3
 """A job leaves with this when it refuses its spec: trying again cannot help."""
 

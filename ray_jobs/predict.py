@@ -9,7 +9,7 @@ import sys
 
 import pyarrow as pa
 
-from contracts.jobs import PredictionReport, PredictionSpec
+from contracts.jobs import REFUSED_EXIT_CODE, PredictionReport, PredictionSpec
 from contracts.message import utc_now
 from contracts.pipeline import ColumnRole
 from contracts.telemetry import DATASET_VERSION, PIPELINE
@@ -20,7 +20,6 @@ from everloop.bundle.rows import SCORE
 from ray_jobs.dataset import DataError, read
 from ray_jobs.progress import Stages
 from ray_jobs.telemetry import tracing
-from ray_jobs.train import REFUSED
 
 
 def predict(spec: PredictionSpec) -> PredictionReport:
@@ -70,7 +69,7 @@ def main() -> int:
         report = predict(spec)
     except (BundleError, DataError) as error:
         sys.stderr.write(f"refused: {error}\n")
-        return REFUSED
+        return REFUSED_EXIT_CODE
     sys.stdout.write(f"{report.predictions_uri} {report.rows}\n")
     return 0
 

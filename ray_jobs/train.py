@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from contracts.bundle import BundleFile, Environment, Lineage
-from contracts.jobs import TrainingReport, TrainingSpec
+from contracts.jobs import REFUSED_EXIT_CODE, TrainingReport, TrainingSpec
 from contracts.message import utc_now
 from contracts.telemetry import DATASET_VERSION, PIPELINE, RUN_ID
 from everloop import storage
@@ -32,9 +32,6 @@ from ray_jobs.profile import make_reference
 from ray_jobs.progress import Stages
 from ray_jobs.rows import InProcessRows
 from ray_jobs.telemetry import tracing
-
-REFUSED = 3
-"""Exit code of a job whose spec can't be carried out, however often it is tried."""
 
 
 def train(spec: TrainingSpec) -> TrainingReport:
@@ -209,7 +206,7 @@ def main() -> int:
         report = train(spec)
     except (BundleError, DataError, trainers.ParameterError, environment.EnvironmentRefusedError) as error:
         sys.stderr.write(f"refused: {error}\n")
-        return REFUSED
+        return REFUSED_EXIT_CODE
     sys.stdout.write(f"{report.bundle_uri} {report.bundle_digest}\n")
     return 0
 
