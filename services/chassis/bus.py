@@ -85,6 +85,7 @@ class Bus:
         self._client = client
         self._jetstream = client.jetstream(timeout=ANSWER_TIMEOUT_S)
         self.reconnected = asyncio.Event()
+        self._last_error = ""
 
     @property
     def connected(self) -> bool:
@@ -186,7 +187,11 @@ class Bus:
 
     async def _on_error(self, error: Exception) -> None:
         # A denied permission, say, looks like a timeout to the caller; the reason arrives only here.
-        log.warning("bus reported an error", error=str(error) or type(error).__name__)
+        said = str(error) or type(error).__name__
+        # A broker that is away is tried four times a second; once is enough to know.
+        if said != self._last_error:
+            log.warning("bus reported an error", error=said)
+        self._last_error = said
 
     async def _on_disconnected(self) -> None:
         if not (self._client.is_closed or self._client.is_draining):
@@ -194,6 +199,7 @@ class Bus:
 
     async def _on_reconnected(self) -> None:
         log.info("bus connection is back")
+        self._last_error = ""
         self.reconnected.set()
         self.reconnected = asyncio.Event()
 

@@ -99,10 +99,9 @@ async def test_migrations_started_twice_at_once_run_once(database_url: str) -> N
         await database.close()
 
 
-async def test_schemas_are_apart(database_url: str) -> None:
-    if not database_url.startswith("postgres"):
-        pytest.skip("SQLite has a file per service instead")
-    one, other = Database(database_url, schema="one"), Database(database_url, schema="other")
+@pytest.mark.postgres
+async def test_schemas_are_apart(postgres_url: str) -> None:
+    one, other = Database(postgres_url, schema="one"), Database(postgres_url, schema="other")
     await migrate(one)
     await migrate(other)
     async with one.session() as session:
