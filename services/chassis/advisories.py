@@ -11,7 +11,8 @@ from datetime import timedelta
 from contracts.streams import ADVISORIES, COMMANDS
 from services.chassis import dead_letters
 from services.chassis.backoff import Backoff
-from services.chassis.bus import Bus, Delivery, NotOnBusError
+from services.chassis.bus import Bus, NotOnBusError
+from services.chassis.delivery import Delivery
 from services.chassis.errors import TransientError
 from services.chassis.handling import Outcome
 from services.chassis.logs import Log

@@ -292,18 +292,5 @@ class _translated:  # noqa: N801  # reads as a phrase: with _translated(): ...
                 raise BusUnavailableError("bus_unavailable", detail=str(error) or type(error).__name__) from error
 
 
-__all__ = [
-    "MESSAGE_ID",
-    "Bus",
-    "BusRefusalError",
-    "BusUnavailableError",
-    "ConsumerGoneError",
-    "Delivery",
-    "NotOnBusError",
-    "OldServerError",
-    "Pull",
-    "Receipt",
-    "StoredMessage",
-    "StreamFullError",
-    "connect",
-]
+# Its errors come with the bus; what is defined above needs no list.
+__all__ = ["BusRefusalError", "BusUnavailableError", "ConsumerGoneError", "NotOnBusError", "StreamFullError"]

@@ -9,7 +9,8 @@ from typing import Protocol
 from contracts.message import Command, Message
 from contracts.streams import COMMANDS, stream_of
 from services.chassis.backoff import Backoff
-from services.chassis.bus import Bus, ConsumerGoneError, Delivery
+from services.chassis.bus import Bus, ConsumerGoneError
+from services.chassis.delivery import Delivery
 from services.chassis.errors import EverloopError
 from services.chassis.handling import Outcome, Retries
 from services.chassis.logs import Log

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.streams import DEAD_LETTERS
-from services.chassis.bus import MESSAGE_ID, Bus, Delivery, NotOnBusError, Receipt
-from services.chassis.delivery import encoded
+from services.chassis.bus import MESSAGE_ID, Bus, NotOnBusError
+from services.chassis.delivery import Delivery, Receipt, encoded
 from services.chassis.errors import MalformedError
 from services.chassis.logs import Log
 

@@ -12,9 +12,10 @@ from contracts.envelope import Envelope, UnreadableMessageError, read_envelope
 from contracts.message import Message, utc_now
 from services.chassis import dead_letters, inbox
 from services.chassis.backoff import Backoff
-from services.chassis.bus import Bus, BusUnavailableError, Delivery
+from services.chassis.bus import Bus, BusUnavailableError
 from services.chassis.database import DatabaseUnavailableError
 from services.chassis.dead_letters import ORIGINAL_ID
+from services.chassis.delivery import Delivery
 from services.chassis.errors import MalformedError, RejectedError, TransientError
 from services.chassis.logs import Log
 from services.chassis.subscriptions import Cause, Subscription

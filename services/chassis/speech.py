@@ -4,7 +4,8 @@ from uuid import uuid4
 
 from contracts.envelope import CONTENT_TYPE, seal
 from contracts.message import Message, utc_now
-from services.chassis.bus import MESSAGE_ID, Bus, Receipt
+from services.chassis.bus import MESSAGE_ID, Bus
+from services.chassis.delivery import Receipt
 from services.chassis.telemetry import Telemetry, current_traceparent
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from contracts.serving import RolloutStarted
-from services.chassis.bus import Delivery
+from services.chassis.delivery import Delivery
 from services.chassis.errors import RejectedError
 from services.chassis.handling import Retries
 from services.chassis.logs import LogFormat, set_up_logs

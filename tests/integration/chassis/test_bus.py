@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.chassis.bus import BusUnavailableError, NotOnBusError, OldServerError, connect
+from services.chassis.bus import BusUnavailableError, NotOnBusError, connect
+from services.chassis.bus_errors import OldServerError
 from services.chassis.streams import ConsumerDefinition, reconcile_consumer
 from tests.fixtures.nats import Broker
 from tests.fixtures.services import World

@@ -185,6 +185,7 @@ async def test_broker_that_is_killed_and_returns_is_no_event(sqlite_world: World
     world = sqlite_world
     async with world.running(build(world.settings(EchoSettings))) as echo:
         world.broker.kill()
+        await eventually(lambda: not echo.bus.connected and not world.bus.connected)
         async with echo.work.transaction() as transaction:
             transaction.say(RolloutStarted.model_validate({"pipeline": "f", "rollout_id": "0" * 32, "version": 1}))
         world.broker.start()
