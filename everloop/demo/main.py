@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from contracts.registry import ModelVersionPromoted, ModelVersionRejected
-from everloop.client import ClientError, connect
+from everloop.client import connect
 from everloop.client.why import Why, why
 from everloop.demo.months import Told
 from everloop.demo.picture import draw
@@ -76,10 +76,9 @@ async def _demo(home: Home, state: PlatformState, paths: Sequence[Path], show: S
         await year.harm()
         picture = home.root / "auc.svg"
         draw(year.told, picture)
-        if year.traced is None:
-            raise ClientError("no version was asked for the first time: there is no trace to tell of")
-        reasons = await why(connected, year.traced)
-        trace = read_trace(home.spans, reasons.prediction.trace_id or "")
+        # The first turn began with data arriving; later ones begin with what a monitor said.
+        trace = read_trace(home.spans, year.traced[0].trace_id)
+        reasons = await why(connected, year.traced[-1].prediction_id)
         told = Told(
             months=tuple(year.told),
             predictions=traffic.predictions,

@@ -64,11 +64,6 @@ class Story:
         stages = {name: round(median(turn[place] for turn in turns), 3) for place, name in enumerate(STAGES)}
         return {"total": round(median(map(sum, turns)), 3), **stages}
 
-    def trace_id(self) -> str | None:
-        """The trace of the newest complete turn: from the file to the rollout."""
-        traces = [envelope.traceparent for envelope, _ in self.of(RolloutCompleted) if envelope.traceparent]
-        return traces[-1].split("-")[1] if traces else None
-
     def decision(self, start: int) -> str:
         """Say in a few words what the loop decided since a position in ``said``."""
         words = []

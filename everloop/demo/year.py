@@ -53,6 +53,15 @@ async def listening(bus: Bus, pipeline: str) -> AsyncIterator[Story]:
         task.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """The first prediction of a version, and the trace that led from its cause to it."""
+
+    version: int
+    prediction_id: str
+    trace_id: str
+
+
 @dataclass(slots=True)
 class Year:
     """The replay of a year, month by month."""
@@ -60,9 +69,8 @@ class Year:
     replay: Replay
     show: Show
     told: list[Month] = field(default_factory=list)
-    traced: str | None = None
+    traced: list[FirstAnswer] = field(default_factory=list)
     refused_on_purpose: bool = False
-    _versions_traced: set[int] = field(default_factory=set)
 
     async def begin(self, path: Path) -> Model:
         """Hand in the first months, wait for the first champion, and keep a copy of it for comparison."""
@@ -110,11 +118,10 @@ class Year:
     async def _first_answer(self, flight: pa.Table) -> Answers:
         """Ask a new version for the first time within the trace that brought it there."""
         envelope, rollout = list(self.replay.story.of(RolloutCompleted))[-1]
-        parent = envelope.traceparent if rollout.version not in self._versions_traced else None
-        answers = await self.replay.ask(flight, traceparent=parent)
-        if parent and answers.prediction_ids[0]:
-            self._versions_traced.add(rollout.version)
-            self.traced = answers.prediction_ids[0]
+        if not envelope.traceparent or any(first.version == rollout.version for first in self.traced):
+            return await self.replay.ask(flight)
+        answers = await self.replay.ask(flight, traceparent=envelope.traceparent)
+        self.traced.append(FirstAnswer(rollout.version, answers.prediction_ids[0], envelope.traceparent.split("-")[1]))
         return answers
 
     def _tell(self, name: str, flights: pa.Table, answers: Answers, frozen: Model, start: int) -> Month:
