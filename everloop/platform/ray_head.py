@@ -48,6 +48,8 @@ def main() -> int:
         shutdown_at_exit=False,
         spawn_reaper=True,
     )
+    # Where Ray looks first for the cluster of a job; without it a job joins any Ray it finds on the machine.
+    (options.sessions / "ray_current_cluster").write_text(f"{node.address}\n")
     draft = options.ready.with_suffix(".new")
     draft.write_text(json.dumps({"address": node.address, "session": node.get_session_dir_path()}))
     os.replace(draft, options.ready)
