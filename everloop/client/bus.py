@@ -1,5 +1,6 @@
 """The client's own thin end of the bus: publish, and hear what the streams keep."""
 
+import asyncio
 import json
 import ssl
 import uuid
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error, MaxPayloadError, NoRespondersError
 from nats.js.api import ConsumerConfig, DeliverPolicy
@@ -197,11 +197,13 @@ async def connect_bus(url: str) -> AsyncIterator[Bus]:
     if url.startswith("tls://"):
         # Without handshake_first the client sends its credentials in the clear to a server that offers no TLS.
         options = {"tls": ssl.create_default_context(), "tls_handshake_first": True}
+    client = Client()
     try:
-        client = await nats.connect(
-            url, name="everloop client", connect_timeout=3, allow_reconnect=True, error_cb=_ignore, **options
-        )
+        # Left to itself the client tries for two minutes before it says that nobody is there.
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await client.connect(url, name="everloop client", connect_timeout=3, error_cb=_ignore, **options)
     except (Error, OSError, TimeoutError) as error:
+        await client.close()
         raise PlatformUnreachableError(f"the broker at {url} does not answer") from error
     try:
         yield Bus(client, client.jetstream(timeout=ANSWER_TIMEOUT_S))
