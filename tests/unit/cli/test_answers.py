@@ -54,7 +54,16 @@ def test_everything_behind_a_prediction_is_named() -> None:
     text = _printed(_why())
 
     for expected in (
-        *("p-0", "0.2500", "carrier=[bold]", "flights version 3", "sha256:model", "sha256:bundle", "run-1", "drift: May"),
+        *(
+            "p-0",
+            "0.2500",
+            "carrier=[bold]",
+            "flights version 3",
+            "sha256:model",
+            "sha256:bundle",
+            "run-1",
+            "drift: May",
+        ),
         *("leaves=31", "sha256:data", "sha256:raw", "sha256:code", "abcdef012345", "sha256:environment"),
         *("promoted by ana", "checked the slices", "gate absolute auc passed: auc 0.7"),
     ):
