@@ -22,6 +22,7 @@ def draw(months: Sequence[Month], path: Path) -> None:
                 f"v{month.champion}", (place, month.auc_live), textcoords="offset points", xytext=(0, 9), ha="center"
             )
         before = month.champion
+    axes.margins(y=0.12)
     axes.set_ylabel("AUC of the month's predictions")
     axes.set_title("Will this flight arrive more than 15 minutes late?")
     axes.grid(axis="y", alpha=0.3)
