@@ -22,7 +22,7 @@ from tests.fakes.registry.bundles import InMemoryBundles
 from tests.fakes.registry.inspections import InMemoryInspections
 from tests.fakes.registry.models import InMemoryModels
 from tests.fakes.registry.versions import InMemoryVersions
-from tests.fakes.registry.work import InMemoryWork
+from tests.fakes.work import InMemoryWork
 
 SPLIT = SplitReport(rows=100, start=NOON - timedelta(days=90), end=NOON)
 

@@ -18,7 +18,7 @@ from tests.fakes.serving.cluster import InMemoryCluster
 from tests.fakes.serving.deployments import InMemoryDeployments
 from tests.fakes.serving.examples import NOW, cause, deployment, promoted
 from tests.fakes.serving.rollouts import InMemoryRollouts
-from tests.fakes.serving.work import InMemoryWork
+from tests.fakes.work import InMemoryWork
 
 
 class Story:

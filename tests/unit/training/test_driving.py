@@ -26,7 +26,7 @@ from tests.fakes.training import examples
 from tests.fakes.training.cluster import InMemoryCluster
 from tests.fakes.training.run_files import InMemoryRunFiles
 from tests.fakes.training.story import Story
-from tests.fakes.training.work import InMemoryWork
+from tests.fakes.work import InMemoryWork
 
 
 class Stage:

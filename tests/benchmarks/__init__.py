@@ -1,1 +1,0 @@
-"""Measurements, each a program that prints what the documentation claims."""
