@@ -113,7 +113,7 @@ def rejected(pipeline: Pipeline, home: options.Home = None, as_json: options.Jso
 
 def demo(
     months: Annotated[int | None, typer.Option(help="How many months to replay.", show_default="all", min=1)] = None,
-    sample: Annotated[float, typer.Option(help="Share of the flights.", min=0.001, max=1)] = 1.0,
+    sample: Annotated[float, typer.Option(help="Share of the flights.", min=0.02, max=1)] = 1.0,
     home: Annotated[
         Path | None,
         typer.Option("--home", help="Directory of the demo's own platform.", show_default="./.everloop/demo"),
@@ -124,12 +124,15 @@ def demo(
 
     Example: everloop demo --months 2 --sample 0.2
     """
-    from everloop.demo.main import run
+    from everloop.demo.main import DemoOptionsError, run
+    from everloop.platform.launch import LaunchError
 
     try:
         code = run(months=months, sample=sample, as_json=as_json, home=home)
-    except ValueError as error:
+    except DemoOptionsError as error:
         raise CommandError(str(error), Exit.USAGE) from error
+    except LaunchError as error:
+        raise CommandError(str(error)) from error
     raise typer.Exit(code)
 
 

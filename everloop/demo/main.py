@@ -28,6 +28,10 @@ ALL_MONTHS = 9
 SMALLEST_SAMPLE = 0.02
 
 
+class DemoOptionsError(ValueError):
+    """The demo can't be run as asked; the text says why."""
+
+
 def run(*, months: int | None = None, sample: float = 1.0, as_json: bool = False, home: Path | None = None) -> int:
     """Run the demo.
 
@@ -41,13 +45,13 @@ def run(*, months: int | None = None, sample: float = 1.0, as_json: bool = False
         Exit status: 0 only if no request failed.
 
     Raises:
-        ValueError: Months or sample are out of range, or the directory holds something else.
+        DemoOptionsError: Months or sample are out of range, or the directory holds something else.
     """
     months = ALL_MONTHS if months is None else months
     if not 1 <= months <= ALL_MONTHS:
-        raise ValueError(f"--months takes 1 to {ALL_MONTHS}")
+        raise DemoOptionsError(f"--months takes 1 to {ALL_MONTHS}")
     if not SMALLEST_SAMPLE <= sample <= 1:
-        raise ValueError(f"--sample takes {SMALLEST_SAMPLE} to 1")
+        raise DemoOptionsError(f"--sample takes {SMALLEST_SAMPLE} to 1")
     place = Home((home or Path(".everloop/demo")).absolute())
     _clear(place)
     show = Show()
@@ -102,11 +106,11 @@ def _clear(home: Home) -> None:
     """Empty the directory of an earlier demo.
 
     Raises:
-        ValueError: It holds something that no platform wrote.
+        DemoOptionsError: It holds something that no platform wrote.
     """
     if not home.root.exists():
         return
     if any(home.root.iterdir()) and not home.lock_file.exists():
-        raise ValueError(f"{home.root} is not empty and not a demo's; name another directory with --home")
+        raise DemoOptionsError(f"{home.root} is not empty and not a demo's; name another directory with --home")
     refuse_second(home)
     shutil.rmtree(home.root)

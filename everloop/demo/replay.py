@@ -15,7 +15,7 @@ from contracts.ingestion import DatasetIngested, IngestDataset
 from contracts.message import Event, utc_now
 from contracts.monitoring import GroundTruth, RecordGroundTruth
 from contracts.pipeline import DatasetContract
-from everloop.client import Platform, Receipt
+from everloop.client import Platform, Receipt, TimedOutError
 from everloop.demo.story import Story
 from everloop.demo.traffic import Answers, Traffic, outcomes
 
@@ -77,13 +77,20 @@ class Replay:
             await self.platform.bus.say(RecordGroundTruth(pipeline=self.pipeline, labels=labels), source="demo")
 
     async def settle(self) -> None:
-        """Wait until every message is handled, no run is under way and no rollout is open."""
-        async with asyncio.timeout(TURN_TIMEOUT_S):
-            # Twice in a row: between two looks a message may pass from an outbox to the bus.
-            quiet = 0
-            while quiet < 2:
-                quiet = quiet + 1 if await self._quiet() else 0
-                await asyncio.sleep(GLANCE_S)
+        """Wait until every message is handled, no run is under way and no rollout is open.
+
+        Raises:
+            TimedOutError: Something goes on and on.
+        """
+        try:
+            async with asyncio.timeout(TURN_TIMEOUT_S):
+                # Twice in a row: between two looks a message may pass from an outbox to the bus.
+                quiet = 0
+                while quiet < 2:
+                    quiet = quiet + 1 if await self._quiet() else 0
+                    await asyncio.sleep(GLANCE_S)
+        except TimeoutError as error:
+            raise TimedOutError(f"the loop did not come to rest within {TURN_TIMEOUT_S} s") from error
 
     @asynccontextmanager
     async def one_by_one(self, flights: pa.Table, answers: Answers) -> AsyncIterator[None]:

@@ -46,12 +46,6 @@ class Story:
         """How many runs a monitor's fact caused."""
         return sum(run.cause.kind in {TriggerKind.DRIFT, TriggerKind.QUALITY} for run in self.runs.values())
 
-    @property
-    def champion(self) -> int | None:
-        """The version that answers, as far as was heard."""
-        versions = [event.version for _, event in self.of(RolloutCompleted)]
-        return versions[-1] if versions else None
-
     def loop_latency_s(self) -> dict[str, float]:
         """Seconds from handing in a file to answering with the model it led to, by stage.
 
