@@ -40,7 +40,7 @@ def applications(deployments: Sequence[Deployment], settings: ServingSettings) -
     door = {
         "name": DOOR,
         "route_prefix": "/",
-        "import_path": "services.serving.replica:build_door",
+        "import_path": "services.serving.replica.deployments:build_door",
         "args": shared,
         "deployments": [_deployment("door", 1, settings, cpus=0)],
     }
@@ -48,7 +48,7 @@ def applications(deployments: Sequence[Deployment], settings: ServingSettings) -
         {
             "name": application_name(deployment.pipeline),
             "route_prefix": f"/v2/models/{deployment.pipeline}",
-            "import_path": "services.serving.replica:build",
+            "import_path": "services.serving.replica.deployments:build",
             "args": {
                 **shared,
                 "pipeline": deployment.pipeline,

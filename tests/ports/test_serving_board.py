@@ -18,7 +18,7 @@ from services.serving.ports import Board
 from tests.fakes.serving.board import InMemoryBoard
 from tests.fixtures.nats import Broker
 from tests.fixtures.waiting import eventually
-from tests.unit.serving.test_shelf import desired
+from tests.unit.serving.replica.test_shelf import desired
 
 
 @pytest.fixture(params=["memory", "nats"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.bundle import DataType, Signature, TensorSpec
-from services.serving.protocol import InferRequest, ProtocolError, Reader, model_metadata, render
+from services.serving.replica.protocol import InferRequest, ProtocolError, Reader, model_metadata, render
 
 SIGNATURE = Signature(
     inputs=(

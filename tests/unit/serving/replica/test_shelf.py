@@ -7,10 +7,10 @@ import numpy as np
 
 from services.serving.desired import DesiredState, DesiredVersion
 from services.serving.domain import HoldState
-from services.serving.protocol import Reader
-from services.serving.shelf import LoadedVersion, Shelf
+from services.serving.replica.protocol import Reader
+from services.serving.replica.shelf import LoadedVersion, Shelf
 from tests.fakes.serving.examples import DIGEST
-from tests.unit.serving.test_protocol import SIGNATURE
+from tests.unit.serving.replica.test_protocol import SIGNATURE
 
 ROLLOUT = UUID(int=1)
 

@@ -17,9 +17,9 @@ from services.chassis.logs import Log, LogFormat
 from services.chassis.telemetry import Telemetry
 from services.serving.desired import DesiredVersion, ReplicaReport
 from services.serving.ports import Board, Changes
-from services.serving.prediction_log import PredictionLog
-from services.serving.protocol import Reader
-from services.serving.shelf import LoadedVersion, Shelf
+from services.serving.replica.prediction_log import PredictionLog
+from services.serving.replica.protocol import Reader
+from services.serving.replica.shelf import LoadedVersion, Shelf
 
 SIGN_OF_LIFE_S = 1.0
 LOOK_AGAIN_S = 2.0

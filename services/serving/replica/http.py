@@ -25,15 +25,15 @@ from contracts.message import utc_now
 from everloop.bundle.rows import InputError
 from services.chassis.logs import Log
 from services.chassis.telemetry import Telemetry, context_from, context_of
-from services.serving.prediction_log import Answered, PredictionLog
-from services.serving.protocol import (
+from services.serving.replica.prediction_log import Answered, PredictionLog
+from services.serving.replica.protocol import (
     BINARY_HEADER,
     InferRequest,
     ProtocolError,
     model_metadata,
     render,
 )
-from services.serving.shelf import LoadedVersion, Shelf
+from services.serving.replica.shelf import LoadedVersion, Shelf
 
 VERSION_HEADER = "everloop-model-version"
 RETRY_AFTER_S = 1

@@ -13,9 +13,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services.chassis.errors import TransientError
-from services.serving.inference import Lifespan, answer, application
 from services.serving.ports import Board
-from services.serving.protocol import ProtocolError
+from services.serving.replica.http import Lifespan, answer, application
+from services.serving.replica.protocol import ProtocolError
 
 
 class Door:

@@ -9,7 +9,7 @@ import pytest
 from contracts.serving import PredictionsServed
 from services.chassis.errors import MalformedError, TransientError
 from services.serving.domain import PredictionCounts
-from services.serving.prediction_log import LARGEST_MESSAGE_BYTES, Answered, PredictionLog
+from services.serving.replica.prediction_log import LARGEST_MESSAGE_BYTES, Answered, PredictionLog
 from tests.fixtures.waiting import eventually
 
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)

@@ -19,12 +19,12 @@ from services.chassis.bus import connect
 from services.chassis.logs import LogFormat, set_up_logs
 from services.chassis.telemetry import Telemetry
 from services.serving.board import BusBoard
-from services.serving.door import Door
-from services.serving.following import Follower, ReplicaSettings, Speaker, load
-from services.serving.inference import Inference, Limits
 from services.serving.ports import Board
-from services.serving.prediction_log import PredictionLog
-from services.serving.shelf import Shelf
+from services.serving.replica.door import Door
+from services.serving.replica.following import Follower, ReplicaSettings, Speaker, load
+from services.serving.replica.http import Inference, Limits
+from services.serving.replica.prediction_log import PredictionLog
+from services.serving.replica.shelf import Shelf
 
 DRAIN_TIMEOUT_S = 10.0
 

@@ -10,15 +10,15 @@ import pytest
 
 from everloop.bundle.rows import InputError
 from services.chassis.telemetry import Telemetry
-from services.serving.door import Door
-from services.serving.inference import Inference, Limits
-from services.serving.prediction_log import PredictionLog
-from services.serving.shelf import LoadedVersion, Shelf
+from services.serving.replica.door import Door
+from services.serving.replica.http import Inference, Limits
+from services.serving.replica.prediction_log import PredictionLog
+from services.serving.replica.shelf import LoadedVersion, Shelf
 from tests.fakes.serving.board import InMemoryBoard
 from tests.fixtures.telemetry import Spans
-from tests.unit.serving.test_prediction_log import Bus
-from tests.unit.serving.test_protocol import inputs
-from tests.unit.serving.test_shelf import Loader, desired, loaded
+from tests.unit.serving.replica.test_prediction_log import Bus
+from tests.unit.serving.replica.test_protocol import inputs
+from tests.unit.serving.replica.test_shelf import Loader, desired, loaded
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
