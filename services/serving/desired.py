@@ -18,6 +18,25 @@ class DesiredVersion(Contract):
     bundle_digest: Digest
 
 
+class Split(Contract):
+    """How traffic is shared between the version that answers and a candidate, and what is counted of both.
+
+    Replicas count per step: a new rollout or step starts from zero, so that counts add up over replicas.
+    """
+
+    rollout_id: UUID
+    step: int = Field(ge=0)
+    candidate: VersionNumber
+    shadow: bool = Field(default=False, description="The candidate is asked a copy, and its answer goes nowhere.")
+    share: float = Field(
+        default=0.0, ge=0, le=1, description="Of routing keys: those the candidate answers, or is asked a copy of."
+    )
+    slow_s: float | None = Field(default=None, gt=0, description="An answer that took longer is counted as slow.")
+    score_edges: tuple[float, ...] = Field(
+        default=(), max_length=64, description="Ascending. Score x is counted in cell searchsorted(edges, x, 'right')."
+    )
+
+
 class DesiredState(Contract):
     """What every replica of one model shall hold, and which of it answers."""
 
@@ -25,6 +44,7 @@ class DesiredState(Contract):
     versions: tuple[DesiredVersion, ...] = ()
     answering: VersionNumber | None = None
     max_golden_difference: float = 0.0
+    split: Split | None = Field(default=None, description="Unset: the version that answers has all traffic.")
 
 
 class HeldVersion(Contract):
@@ -34,6 +54,19 @@ class HeldVersion(Contract):
     rollout_id: UUID
     state: HoldState
     detail: str = Field(default="", max_length=1500)
+
+
+class VersionTraffic(Contract):
+    """What one replica counted of one version during one step of a rollout."""
+
+    rollout_id: UUID
+    step: int = Field(ge=0)
+    version: VersionNumber
+    requests: int = Field(default=0, ge=0, description="That named no version; errors among them, refusals not.")
+    errors: int = Field(default=0, ge=0, description="Requests the version failed to answer: a bug or no number.")
+    slow: int = Field(default=0, ge=0, description="Answers that took longer than the split's slow_s.")
+    seconds: float = Field(default=0.0, ge=0, description="Summed over answers, in the model, waiting not counted.")
+    scores: tuple[int, ...] = Field(default=(), description="Rows per cell of the split's score edges.")
 
 
 class ReplicaReport(Contract):
@@ -47,6 +80,7 @@ class ReplicaReport(Contract):
     logged: int = Field(default=0, ge=0, description="Predictions in the log, in rows.")
     waiting: int = Field(default=0, ge=0, description="Predictions on their way into the log, in rows.")
     lost: int = Field(default=0, ge=0, description="Predictions that will never be in the log, in rows.")
+    traffic: tuple[VersionTraffic, ...] = Field(default=(), description="Of the split that is desired now.")
 
     def to_domain(self) -> Replica:
         """Give the part that decisions are made on."""

@@ -20,9 +20,10 @@ from services.chassis.logs import LogFormat, set_up_logs
 from services.chassis.telemetry import Telemetry
 from services.serving.board import BusBoard
 from services.serving.ports import Board
+from services.serving.replica.answering import Answering
 from services.serving.replica.door import Door
 from services.serving.replica.following import Follower, ReplicaSettings, Speaker, load
-from services.serving.replica.http import Inference, Limits
+from services.serving.replica.http import Inference
 from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.shelf import Shelf
 
@@ -63,9 +64,15 @@ class Replica:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Make the application Serve hands requests to."""
         settings = self._settings
-        limits = Limits(settings.max_request_bytes, settings.inline_rows, settings.trace_ratio)
-        inference = Inference(settings.pipeline, self._shelf, self._predictions, self._telemetry, limits)
-        return inference.app(self._lifespan)
+        answering = Answering(
+            settings.pipeline,
+            self._shelf,
+            self._predictions,
+            self._telemetry,
+            inline_rows=settings.inline_rows,
+            trace_ratio=settings.trace_ratio,
+        )
+        return Inference(answering, max_request_bytes=settings.max_request_bytes).app(self._lifespan)
 
     def check_health(self) -> None:
         """Tell Serve to replace this replica if it no longer follows the board."""

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 from services.chassis.errors import TransientError
 from services.serving.ports import Board
+from services.serving.replica.errors import RequestError
 from services.serving.replica.http import Lifespan, answer, application
-from services.serving.replica.protocol import ProtocolError
 
 
 class Door:
@@ -49,7 +49,7 @@ class Door:
 
     async def unknown_model(self, request: Request) -> Response:
         """Refuse what no application serves."""
-        raise ProtocolError(404, f"no model {request.path_params['model']!r} is served here")
+        raise RequestError(404, f"no model {request.path_params['model']!r} is served here")
 
     async def _all_answer(self) -> bool:
         board = self._board()

@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 
 from contracts.bundle import DataType, Signature, TensorSpec
+from services.serving.replica.errors import RequestError
+from services.serving.replica.question import Answer, Question
 
 SCORE = "score"
 PREDICTION_ID = "prediction_id"
@@ -33,22 +35,11 @@ _TYPES: Mapping[DataType, frozenset[type]] = {
 }
 
 
-class ProtocolError(Exception):
-    """A request that is answered with an error; the message is shown to the caller."""
-
-    def __init__(self, status: int, message: str, *, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_after_s = retry_after_s
-
-
 @dataclass(frozen=True, slots=True)
 class InferRequest:
     """A request whose tensors agree with the signature."""
 
-    rows: int
-    columns: Mapping[str, Sequence[Any]]
-    event_times: Sequence[datetime] | None
+    question: Question
     outputs: tuple[str, ...]
     id: str | None
 
@@ -73,20 +64,20 @@ class Reader:
         """Read and check one request.
 
         Raises:
-            ProtocolError: 400 with the first fault found, 413 if it has too many rows.
+            RequestError: 400 with the first fault found, 413 if it has too many rows.
         """
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise ProtocolError(400, f"the body is not JSON: {error}") from error
+            raise RequestError(400, f"the body is not JSON: {error}") from error
         if not isinstance(content, dict):
-            raise ProtocolError(400, "the body is not a JSON object")
+            raise RequestError(400, "the body is not a JSON object")
         tensors = _tensors(content.get("inputs"))
         if missing := self._inputs.keys() - tensors.keys():
-            raise ProtocolError(400, f"inputs are missing: {', '.join(sorted(missing))}")
+            raise RequestError(400, f"inputs are missing: {', '.join(sorted(missing))}")
         rows = _row_count(tensors)
         if rows > self._max_rows:
-            raise ProtocolError(413, f"{rows} rows; at most {self._max_rows} are answered at once")
+            raise RequestError(413, f"{rows} rows; at most {self._max_rows} are answered at once")
         columns: dict[str, Sequence[Any]] = {}
         event_times = None
         for name, tensor in tensors.items():
@@ -96,27 +87,19 @@ class Reader:
             elif name == self._event_time:
                 event_times = _event_times(tensor, name, rows)
             else:
-                raise ProtocolError(400, f"unknown input {name!r}; the inputs are {', '.join(self._inputs)}")
-        return InferRequest(rows, columns, event_times, _outputs(content.get("outputs")), _id(content.get("id")))
+                raise RequestError(400, f"unknown input {name!r}; the inputs are {', '.join(self._inputs)}")
+        question = Question(rows, columns, event_times, len(body))
+        return InferRequest(question, _outputs(content.get("outputs")), _id(content.get("id")))
 
 
-def render(
-    request: InferRequest, *, model: str, version: int, scores: Sequence[float], prediction_ids: Sequence[str]
-) -> bytes:
-    """Write the answer to a request.
-
-    Args:
-        request: The request; it chose outputs and id.
-        model: Name of the model.
-        version: The version that answered.
-        scores: One per row.
-        prediction_ids: One per row.
-    """
+def render(request: InferRequest, answered: Answer, *, model: str) -> bytes:
+    """Write the answer to a request, which chose outputs and id."""
+    shape = [request.question.rows]
     tensors = {
-        SCORE: {"name": SCORE, "datatype": "FP64", "shape": [request.rows], "data": scores},
-        PREDICTION_ID: {"name": PREDICTION_ID, "datatype": "BYTES", "shape": [request.rows], "data": prediction_ids},
+        SCORE: {"name": SCORE, "datatype": "FP64", "shape": shape, "data": answered.scores},
+        PREDICTION_ID: {"name": PREDICTION_ID, "datatype": "BYTES", "shape": shape, "data": answered.prediction_ids},
     }
-    answer: dict[str, Any] = {"model_name": model, "model_version": str(version)}
+    answer: dict[str, Any] = {"model_name": model, "model_version": str(answered.version)}
     if request.id is not None:
         answer["id"] = request.id
     answer["outputs"] = [tensors[name] for name in request.outputs]
@@ -145,13 +128,13 @@ def _allowed(spec: TensorSpec) -> frozenset[type]:
 
 def _tensors(inputs: object) -> dict[str, dict[str, Any]]:
     if not isinstance(inputs, list) or not inputs:
-        raise ProtocolError(400, "inputs must be a list of at least one tensor")
+        raise RequestError(400, "inputs must be a list of at least one tensor")
     tensors: dict[str, dict[str, Any]] = {}
     for tensor in inputs:
         if not isinstance(tensor, dict) or not isinstance(name := tensor.get("name"), str):
-            raise ProtocolError(400, "an input is no object with a name")
+            raise RequestError(400, "an input is no object with a name")
         if name in tensors:
-            raise ProtocolError(400, f"input {name!r} is there twice")
+            raise RequestError(400, f"input {name!r} is there twice")
         tensors[name] = tensor
     return tensors
 
@@ -159,7 +142,7 @@ def _tensors(inputs: object) -> dict[str, dict[str, Any]]:
 def _row_count(tensors: Mapping[str, Mapping[str, Any]]) -> int:
     shape = next(iter(tensors.values())).get("shape")
     if not isinstance(shape, list) or not shape or type(shape[0]) is not int or shape[0] < 1:
-        raise ProtocolError(400, "the first input's shape does not begin with its number of rows, 1 or more")
+        raise RequestError(400, "the first input's shape does not begin with its number of rows, 1 or more")
     return shape[0]
 
 
@@ -167,18 +150,18 @@ def _column(tensor: Mapping[str, Any], spec: TensorSpec, allowed: frozenset[type
     name = spec.name
     if tensor.get("datatype") != spec.datatype:
         given = tensor.get("datatype")
-        raise ProtocolError(400, f"input {name!r} is {spec.datatype.value}, not {given!r}; tensors are never cast")
+        raise RequestError(400, f"input {name!r} is {spec.datatype.value}, not {given!r}; tensors are never cast")
     values = _values(tensor, name, rows)
     if strangers := set(map(type, values)) - allowed:
         if strangers == {_NULL}:
-            raise ProtocolError(400, f"input {name!r} holds null and is not nullable")
+            raise RequestError(400, f"input {name!r} holds null and is not nullable")
         # Of the protocol's types only these reach here: JSON's own, none of them the declared one.
         names = ", ".join(sorted(_JSON_NAMES.get(kind, kind.__name__) for kind in strangers))
-        raise ProtocolError(400, f"input {name!r} is {spec.datatype.value} and holds JSON {names}")
+        raise RequestError(400, f"input {name!r} is {spec.datatype.value} and holds JSON {names}")
     if spec.datatype is DataType.INT64 and any(
         value is not None and not -LARGEST_INT64 - 1 <= value <= LARGEST_INT64 for value in values
     ):
-        raise ProtocolError(400, f"input {name!r} holds a number beyond INT64")
+        raise RequestError(400, f"input {name!r} holds a number beyond INT64")
     return values
 
 
@@ -195,15 +178,15 @@ _JSON_NAMES: Mapping[type, str] = {
 
 def _values(tensor: Mapping[str, Any], name: str, rows: int) -> list[Any]:
     if tensor.get("shape") != [rows]:
-        raise ProtocolError(400, f"input {name!r} has the shape {tensor.get('shape')}, expected [{rows}]")
+        raise RequestError(400, f"input {name!r} has the shape {tensor.get('shape')}, expected [{rows}]")
     values = tensor.get("data")
     if not isinstance(values, list):
         parameters = tensor.get("parameters")
         if isinstance(parameters, dict) and "binary_data_size" in parameters:
-            raise ProtocolError(400, f"input {name!r} is binary; send its data as JSON")
-        raise ProtocolError(400, f"input {name!r} has no list of data")
+            raise RequestError(400, f"input {name!r} is binary; send its data as JSON")
+        raise RequestError(400, f"input {name!r} has no list of data")
     if len(values) != rows:
-        raise ProtocolError(400, f"input {name!r} has {len(values)} values for the shape [{rows}]")
+        raise RequestError(400, f"input {name!r} has {len(values)} values for the shape [{rows}]")
     return values
 
 
@@ -212,11 +195,11 @@ def _event_times(tensor: Mapping[str, Any], name: str, rows: int) -> list[dateti
     datatype = tensor.get("datatype")
     read = _TIMES.get(datatype) if isinstance(datatype, str) else None
     if read is None:
-        raise ProtocolError(400, f"input {name!r} is BYTES (ISO-8601) or INT64 (milliseconds), not {datatype!r}")
+        raise RequestError(400, f"input {name!r} is BYTES (ISO-8601) or INT64 (milliseconds), not {datatype!r}")
     try:
         return [read(value) for value in values]
     except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise ProtocolError(400, f"input {name!r} holds no time with a zone: {error}") from error
+        raise RequestError(400, f"input {name!r} holds no time with a zone: {error}") from error
 
 
 def _from_iso(value: object) -> datetime:
@@ -245,11 +228,11 @@ def _outputs(chosen: object) -> tuple[str, ...]:
     if chosen is None or chosen == []:
         return every
     if not isinstance(chosen, list):
-        raise ProtocolError(400, "outputs must be a list")
+        raise RequestError(400, "outputs must be a list")
     names = [one.get("name") if isinstance(one, dict) else None for one in chosen]
     for name in names:
         if name not in every:
-            raise ProtocolError(400, f"unknown output {name!r}; the outputs are {', '.join(every)}")
+            raise RequestError(400, f"unknown output {name!r}; the outputs are {', '.join(every)}")
     return tuple(dict.fromkeys(str(name) for name in names))
 
 
@@ -257,5 +240,5 @@ def _id(given: object) -> str | None:
     if given is None:
         return None
     if not isinstance(given, str) or len(given) > LONGEST_ID:
-        raise ProtocolError(400, f"id must be a string of at most {LONGEST_ID} characters")
+        raise RequestError(400, f"id must be a string of at most {LONGEST_ID} characters")
     return given

@@ -10,8 +10,9 @@ import pytest
 
 from everloop.bundle.rows import InputError
 from services.chassis.telemetry import Telemetry
+from services.serving.replica.answering import Answering
 from services.serving.replica.door import Door
-from services.serving.replica.http import Inference, Limits
+from services.serving.replica.http import Inference
 from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.shelf import LoadedVersion, Shelf
 from tests.fakes.serving.board import InMemoryBoard
@@ -32,7 +33,8 @@ class Face:
         self.spans = Spans()
         self.log = PredictionLog(self.bus, pipeline="flights", replica="one", capacity_rows=1000, flush_s=0.01)
         telemetry = Telemetry("serving", processors=(self.spans.processor,))
-        self.app = Inference("flights", self.shelf, self.log, telemetry, Limits(10_000, inline_rows=10)).app()
+        answering = Answering("flights", self.shelf, self.log, telemetry, inline_rows=10, trace_ratio=0.0)
+        self.app = Inference(answering, max_request_bytes=10_000).app()
 
     async def holds(self, *versions: int, answering: int | None = None) -> None:
         await self.shelf.follow(desired(*versions, answering=answering))

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.bundle import DataType, Signature, TensorSpec
-from services.serving.replica.protocol import InferRequest, ProtocolError, Reader, model_metadata, render
+from services.serving.replica.errors import RequestError
+from services.serving.replica.protocol import InferRequest, Reader, model_metadata, render
+from services.serving.replica.question import Answer
 
 SIGNATURE = Signature(
     inputs=(
@@ -27,13 +29,14 @@ READER = Reader(SIGNATURE, event_time="scheduled_at", max_rows=100)
 def test_rows_come_out_as_columns() -> None:
     asked = read()
 
-    assert asked == InferRequest(
-        rows=2,
-        columns={"distance": [1.5, 2], "hour": [None, 7], "carrier": ["UA", "DL"], "weekend": [True, False]},
-        event_times=None,
-        outputs=("score", "prediction_id"),
-        id=None,
-    )
+    assert asked.question.rows == 2
+    assert asked.question.columns == {
+        "distance": [1.5, 2],
+        "hour": [None, 7],
+        "carrier": ["UA", "DL"],
+        "weekend": [True, False],
+    }
+    assert (asked.question.event_times, asked.outputs, asked.id) == (None, ("score", "prediction_id"), None)
 
 
 def test_event_times_are_taken_in_both_forms() -> None:
@@ -41,14 +44,14 @@ def test_event_times_are_taken_in_both_forms() -> None:
     milliseconds = tensor("scheduled_at", "INT64", [1357035300000, 1357035300000])
     expected = [datetime(2013, 1, 1, 10, 15, tzinfo=UTC)] * 2
 
-    assert read(scheduled_at=iso).event_times == expected
-    assert read(scheduled_at=milliseconds).event_times == expected
+    assert read(scheduled_at=iso).question.event_times == expected
+    assert read(scheduled_at=milliseconds).question.event_times == expected
 
 
 def test_outputs_and_id_are_the_callers_choice() -> None:
     asked = READER.read(body(inputs(), outputs=[{"name": "score"}], id="mine"))
 
-    answer = orjson.loads(render(asked, model="m", version=3, scores=[0.25, 0.5], prediction_ids=["a", "b"]))
+    answer = orjson.loads(render(asked, Answer(3, [0.25, 0.5], ["a", "b"], datetime.now(UTC)), model="m"))
 
     assert answer == {
         "model_name": "m",
@@ -90,7 +93,7 @@ def test_faults_are_named(changed: dict[str, dict[str, Any] | None], said: str) 
         else:
             tensors[name] = {"name": name, "shape": [2], **tensors.get(name, {}), **change}
 
-    with pytest.raises(ProtocolError) as caught:
+    with pytest.raises(RequestError) as caught:
         READER.read(body(list(tensors.values())))
 
     assert caught.value.status == 400
@@ -112,24 +115,24 @@ def test_faults_are_named(changed: dict[str, dict[str, Any] | None], said: str) 
     ],
 )
 def test_nonsense_is_refused(nonsense: bytes) -> None:
-    with pytest.raises(ProtocolError) as caught:
+    with pytest.raises(RequestError) as caught:
         READER.read(nonsense)
 
     assert caught.value.status == 400
 
 
 def test_same_input_twice_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="is there twice"):
+    with pytest.raises(RequestError, match="is there twice"):
         READER.read(body([*inputs(), inputs()[0]]))
 
 
 def test_unknown_output_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="unknown output 'label'"):
+    with pytest.raises(RequestError, match="unknown output 'label'"):
         READER.read(body(inputs(), outputs=[{"name": "label"}]))
 
 
 def test_too_many_rows_are_too_large() -> None:
-    with pytest.raises(ProtocolError) as caught:
+    with pytest.raises(RequestError) as caught:
         READER.read(body([tensor(one["name"], one["datatype"], one["data"] * 51) for one in inputs()]))
 
     assert caught.value.status == 413
@@ -145,7 +148,7 @@ JSON = st.recursive(
 
 @given(JSON | st.builds(lambda tensors: {"inputs": tensors}, st.lists(st.dictionaries(KEYS, JSON), max_size=3)))
 def test_any_json_is_answered_or_refused_but_never_breaks(content: Any) -> None:
-    with suppress(ProtocolError):
+    with suppress(RequestError):
         READER.read(orjson.dumps(content))
 
 
