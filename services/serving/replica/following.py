@@ -18,7 +18,7 @@ from services.chassis.telemetry import Telemetry
 from services.serving.desired import DesiredVersion, ReplicaReport
 from services.serving.ports import Board, Changes
 from services.serving.replica.prediction_log import PredictionLog
-from services.serving.replica.protocol import Reader
+from services.serving.replica.reading import Reader
 from services.serving.replica.shelf import LoadedVersion, Shelf
 
 SIGN_OF_LIFE_S = 1.0

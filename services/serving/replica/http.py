@@ -14,12 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.chassis.logs import Log
 from services.serving.replica.answering import Answering
+from services.serving.replica.encodings import read_body
 from services.serving.replica.errors import RequestError
-from services.serving.replica.protocol import BINARY_HEADER, model_metadata, render
-
-VERSION_HEADER = "everloop-model-version"
-ROUTING_KEY_HEADER = "everloop-routing-key"
-"""Requests of one key are answered by one version while traffic is split between two."""
+from services.serving.replica.protocol import model_metadata
+from services.serving.replica.v2 import infer
 
 log = Log(__name__)
 
@@ -38,12 +36,12 @@ class Inference:
         """Make the application; it serves full protocol paths, wherever it is mounted."""
         base = f"/v2/models/{self._model}"
         routes = [
+            Route(f"{base}/infer", self.infer, methods=["POST"]),
+            Route(f"{base}/versions/{{version}}/infer", self.infer, methods=["POST"]),
             Route(base, self.metadata),
             Route(f"{base}/ready", self.ready),
-            Route(f"{base}/infer", self.infer, methods=["POST"]),
             Route(f"{base}/versions/{{version}}", self.metadata),
             Route(f"{base}/versions/{{version}}/ready", self.ready),
-            Route(f"{base}/versions/{{version}}/infer", self.infer, methods=["POST"]),
         ]
         return unmounted(application(routes, lifespan))
 
@@ -62,14 +60,15 @@ class Inference:
 
     async def infer(self, request: Request) -> Response:
         """Score rows."""
-        body = await _body(request, self._max_request_bytes)
-        chosen = self._answering.choose(
-            request.path_params.get("version"), routing_key=request.headers.get(ROUTING_KEY_HEADER)
+        headers = request.headers
+        body = await read_body(
+            request,
+            length=headers.get("content-length"),
+            coding=headers.get("content-encoding"),
+            max_bytes=self._max_request_bytes,
         )
-        asked = chosen.reader.read(body)
-        answered = await self._answering.answer(chosen, asked.question, traceparent=request.headers.get("traceparent"))
-        content = render(asked, answered, model=self._model)
-        return Response(content, headers={VERSION_HEADER: str(answered.version)}, media_type="application/json")
+        reply = await infer(self._answering, body, headers, request.path_params.get("version"))
+        return Response(reply.body, headers=reply.headers)
 
 
 def application(routes: list[Route], lifespan: Lifespan | None) -> Starlette:
@@ -97,18 +96,6 @@ def unmounted(app: ASGIApp) -> ASGIApp:
 def answer(content: Mapping[str, Any], status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
     """Write a JSON answer."""
     return Response(orjson.dumps(content), status, headers, "application/json")
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    if BINARY_HEADER in request.headers:
-        raise RequestError(400, "binary tensors are not taken; send JSON")
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > max_bytes:
-            raise RequestError(413, f"the body is larger than {max_bytes} bytes")
-        parts.append(part)
-    return b"".join(parts)
 
 
 async def _on_request_error(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from contracts.bundle import Signature
 from services.chassis.logs import Log
 from services.serving.desired import DesiredState, DesiredVersion, HeldVersion
 from services.serving.domain import HoldState
-from services.serving.replica.protocol import Reader
+from services.serving.replica.reading import Reader
 
 log = Log(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from services.serving.desired import DesiredState, DesiredVersion
 from services.serving.domain import HoldState
-from services.serving.replica.protocol import Reader
+from services.serving.replica.reading import Reader
 from services.serving.replica.shelf import LoadedVersion, Shelf
 from tests.fakes.serving.examples import DIGEST
 from tests.unit.serving.replica.test_protocol import SIGNATURE
