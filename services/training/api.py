@@ -10,9 +10,10 @@ from contracts.message import Command, utc_now
 from contracts.training import ApproveTrainingRun, CancelTrainingRun, StartTrainingRun
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
+from services.chassis.jobs import Jobs
 from services.chassis.subscriptions import Cause
 from services.training.domain import Pipeline
-from services.training.ports import Causes, Cluster, Pipelines, RunFiles, Runs
+from services.training.ports import Causes, Pipelines, RunFiles, Runs
 from services.training.run import Run
 from services.training.views import LogView, PipelineSummary, PipelineView, RevisionView, RunView, TriggerView
 
@@ -100,7 +101,7 @@ async def get_logs(run_id: UUID, tx: Tx, lines: Lines = 200) -> LogView:
     run = await _run(run_id, tx)
     if run.spec is None:
         raise RejectedError("log_not_found", run_id=run_id, state=run.state.value)
-    return LogView(submission_id=run.submission_id, text=await tx.port(Cluster).logs(run.submission_id, lines=lines))
+    return LogView(submission_id=run.submission_id, text=await tx.port(Jobs).logs(run.submission_id, lines=lines))
 
 
 @router.get("/triggers")

@@ -7,7 +7,6 @@ leads to its run when the data arrive.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from contracts.model import Contract
 from contracts.pipeline import PipelineDefinition, Policy, Retraining, Trigger, TriggerKind
 from contracts.training import Cause, CodeSnapshot, FailureReason, SkipReason
 from services.chassis.errors import MalformedError
+from services.chassis.jobs import Job, JobStatus
 from services.chassis.subscriptions import Cause as Origin
 from services.training.run import Change, Result, Run, Wishes
 
@@ -191,31 +191,6 @@ def specify(run: Run, pipeline: Pipeline, dataset: Dataset, output_uri: str) -> 
         champion=pipeline.champion,
         output_uri=output_uri,
     )
-
-
-class JobStatus(StrEnum):
-    """What the cluster says of a job."""
-
-    UNKNOWN = "unknown"
-    PENDING = "pending"
-    RUNNING = "running"
-    STOPPED = "stopped"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-
-    @property
-    def ended(self) -> bool:
-        """Whether the job runs no more, and never will."""
-        return self not in (JobStatus.PENDING, JobStatus.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as the cluster sees it."""
-
-    status: JobStatus
-    exit_code: int | None = None
-    last_words: str = ""
 
 
 def follow(run: Run, job: Job, result: Result | None, now: datetime) -> Change:

@@ -20,11 +20,12 @@ from contracts.message import utc_now
 from contracts.pipeline import TrainerName
 from contracts.training import FailureReason
 from services.chassis.errors import RejectedError, TransientError
+from services.chassis.jobs import Jobs, JobStatus, job_environment
 from services.chassis.logs import Log
 from services.chassis.telemetry import current_traceparent
 from services.chassis.work import Work
-from services.training.domain import JobStatus, follow, specify, stopped
-from services.training.ports import Cluster, Pipelines, RunFiles, Runs
+from services.training.domain import follow, specify, stopped
+from services.training.ports import Pipelines, RunFiles, Runs
 from services.training.run import Change, Run, RunState
 
 log = Log(__name__)
@@ -43,16 +44,6 @@ class Entrypoint:
         bootstrap = [self.python, "-m", "ray_jobs.bootstrap", spec.code.uri, spec.code.digest, self.cache]
         return [*bootstrap, "ray_jobs.train", spec_uri]
 
-    def environment(self, traceparent: str | None) -> dict[str, str]:
-        """Write the variables that the job finds itself with."""
-        # By default Ray starts workers at nice 15, where they starve beside services.
-        variables = {"RAY_worker_niceness": "0"}
-        if traceparent:
-            variables["TRACEPARENT"] = traceparent
-        if self.otlp_endpoint:
-            variables["EVERLOOP_OTLP_ENDPOINT"] = self.otlp_endpoint
-        return variables
-
 
 def entrypoint_cpus(spec: TrainingSpec) -> float:
     """Say what the entrypoint itself takes; the workers of a distributed trainer ask for their own."""
@@ -70,7 +61,7 @@ def entrypoint_cpus(spec: TrainingSpec) -> float:
 class Driver:
     """Drives runs. Progress is said at once when the stage changes, else at most every ``progress_interval``."""
 
-    cluster: Cluster
+    cluster: Jobs
     files: RunFiles
     entrypoint: Entrypoint
     progress_interval: timedelta
@@ -139,7 +130,10 @@ class Driver:
                 run.submission_id,
                 self.entrypoint.command(run.pinned, spec_uri),
                 cpus=entrypoint_cpus(run.pinned),
-                environment=self.entrypoint.environment(current_traceparent() or run.origin.traceparent),
+                environment=job_environment(
+                    traceparent=current_traceparent() or run.origin.traceparent,
+                    otlp_endpoint=self.entrypoint.otlp_endpoint,
+                ),
             )
         log.info("training job submitted", submission_id=run.submission_id, pipeline=run.pipeline)
 

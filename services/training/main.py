@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+from services.chassis.jobs import Jobs
+from services.chassis.ray_jobs import RayJobs
 from services.chassis.service import Service
 from services.chassis.work import Ports, Reconciler
 from services.training import api, handlers
 from services.training.driving import Driver, Entrypoint
-from services.training.ports import Causes, Cluster, Pipelines, RunFiles, Runs
-from services.training.ray_cluster import RayCluster
+from services.training.ports import Causes, Pipelines, RunFiles, Runs
 from services.training.reminders import Reminders
 from services.training.rows import TrainingRow
 from services.training.run_files import StoredRunFiles
@@ -17,11 +18,11 @@ from services.training.store import SqlCauses, SqlPipelines, SqlRuns
 
 def build(settings: TrainingSettings) -> Service:
     """Put training together."""
-    cluster = RayCluster(settings.ray_url, token_path=settings.ray_token_path)
+    cluster = RayJobs(settings.ray_url, token_path=settings.ray_token_path)
     return assemble(settings, cluster, StoredRunFiles(settings.store_uri))
 
 
-def assemble(settings: TrainingSettings, cluster: Cluster, files: RunFiles) -> Service:
+def assemble(settings: TrainingSettings, cluster: Jobs, files: RunFiles) -> Service:
     """Put training together on a given cluster and store."""
     entrypoint = Entrypoint(
         python=settings.job_python,
@@ -33,7 +34,7 @@ def assemble(settings: TrainingSettings, cluster: Cluster, files: RunFiles) -> S
         Pipelines: SqlPipelines,
         Runs: SqlRuns,
         Causes: SqlCauses,
-        Cluster: lambda _: cluster,
+        Jobs: lambda _: cluster,
         RunFiles: lambda _: files,
     }
     return Service(

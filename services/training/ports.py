@@ -1,13 +1,12 @@
 """What training needs from outside: its own memory, the cluster, and the files of its runs."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from contracts.jobs import Progress, TrainingSpec
-from services.training.domain import Dataset, HeardCause, Job, Pipeline
+from services.training.domain import Dataset, HeardCause, Pipeline
 from services.training.run import Result, Run
 
 
@@ -105,28 +104,6 @@ class Causes(Protocol):
 
     async def of_story(self, correlation_id: str) -> list[HeardCause]:
         """List the causes that belong to one story, newest first."""
-
-
-class Cluster(Protocol):
-    """Where jobs run. Every call may raise ``TransientError`` while it cannot be reached."""
-
-    async def submit(
-        self, submission_id: str, command: Sequence[str], *, cpus: float, environment: Mapping[str, str]
-    ) -> None:
-        """Start a job under a name the cluster has not seen.
-
-        Raises:
-            RejectedError: The cluster refuses such a job, now and later.
-        """
-
-    async def job(self, submission_id: str) -> Job:
-        """Look a job up. One the cluster never had, or has forgotten, is unknown."""
-
-    async def stop(self, submission_id: str) -> None:
-        """Have a job stopped, soon; one that has ended stays as it is."""
-
-    async def logs(self, submission_id: str, *, lines: int) -> str:
-        """Read the last lines a job wrote; empty if there are none any more."""
 
 
 class RunFiles(Protocol):

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from contracts.jobs import Engine, Progress, SplitReport, TrainingReport
 from everloop import storage
-from services.training.domain import JobStatus
+from services.chassis.jobs import JobStatus
+from tests.fakes.folder_jobs import FolderJobs
 from tests.fakes.training import examples
-from tests.fakes.training.folder_cluster import FolderCluster
 
 
 def run_of(submission_id: str) -> UUID:
@@ -20,7 +20,7 @@ def progress(store_uri: str, submission_id: str, stage: str, fraction: float) ->
     storage.write_bytes(uri, line.model_dump_json().encode() + b"\n")
 
 
-def succeed(cluster: FolderCluster, store_uri: str, submission_id: str) -> None:
+def succeed(cluster: FolderJobs, store_uri: str, submission_id: str) -> None:
     """Leave a report, then end well."""
     run_id = run_of(submission_id)
     directory = storage.join(store_uri, "runs", str(run_id))

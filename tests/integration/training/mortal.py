@@ -14,7 +14,7 @@ from services.chassis.bus import Bus
 from services.training.main import assemble
 from services.training.run_files import StoredRunFiles
 from services.training.settings import TrainingSettings
-from tests.fakes.training.folder_cluster import FolderCluster
+from tests.fakes.folder_jobs import FolderJobs
 
 
 def mortal(method: Callable[..., Awaitable[Any]], when: str, which: int) -> Callable[..., Awaitable[Any]]:
@@ -36,7 +36,7 @@ def mortal(method: Callable[..., Awaitable[Any]], when: str, which: int) -> Call
 
 def main() -> None:
     settings = TrainingSettings.load()
-    cluster, files = FolderCluster(Path(sys.argv[1])), StoredRunFiles(settings.store_uri)
+    cluster, files = FolderJobs(Path(sys.argv[1])), StoredRunFiles(settings.store_uri)
     if len(sys.argv) > 2:
         place, when, which = sys.argv[2].split(":")
         port, method = place.split(".")

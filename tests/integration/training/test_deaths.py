@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from contracts.training import StartTrainingRun, TrainingRunStarted, TrainingRunSucceeded
+from tests.fakes.folder_jobs import FolderJobs
 from tests.fakes.training import examples
-from tests.fakes.training.folder_cluster import FolderCluster
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
 from tests.integration.training import job
@@ -47,7 +47,7 @@ def process(world: World, *place: str) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 async def test_one_run_and_one_success_whenever_the_service_dies(sqlite_world: World, place: str) -> None:
-    world, cluster = sqlite_world, FolderCluster(sqlite_world.home / "jobs")
+    world, cluster = sqlite_world, FolderJobs(sqlite_world.home / "jobs")
     store_uri = str(world.home / "store")
     await world.publish(examples.register_pipeline(debounce=0))
     await world.publish(examples.dataset_ingested())

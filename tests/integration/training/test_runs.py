@@ -26,12 +26,12 @@ from contracts.training import (
     TrainingRunSucceeded,
 )
 from everloop import storage
-from services.training.domain import JobStatus
+from services.chassis.jobs import JobStatus
 from services.training.main import assemble
 from services.training.run_files import StoredRunFiles
 from services.training.settings import TrainingSettings
+from tests.fakes.folder_jobs import FolderJobs
 from tests.fakes.training import examples
-from tests.fakes.training.folder_cluster import FolderCluster
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
 from tests.integration.training import job
@@ -45,7 +45,7 @@ class Training:
     """A running training service, its cluster, its store and its HTTP side."""
 
     world: World
-    cluster: FolderCluster
+    cluster: FolderJobs
     store_uri: str
     http: httpx.AsyncClient
 
@@ -74,7 +74,7 @@ class Training:
 @asynccontextmanager
 async def running(world: World, **settings: Any) -> AsyncIterator[Training]:
     config = world.settings(TrainingSettings, poll_interval_s=0.05, progress_interval_s=0, **settings)
-    cluster = FolderCluster(world.home / "jobs")
+    cluster = FolderJobs(world.home / "jobs")
     service = assemble(config, cluster, StoredRunFiles(config.store_uri))
     async with world.running(service) as live, httpx.AsyncClient(base_url=live.url, trust_env=False) as http:
         yield Training(world, cluster, config.store_uri, http)

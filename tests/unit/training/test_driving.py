@@ -18,12 +18,12 @@ from contracts.training import (
     TrainingRunSucceeded,
 )
 from services.chassis.errors import TransientError
-from services.training.domain import JobStatus
+from services.chassis.jobs import JobStatus
 from services.training.driving import Driver, Entrypoint, entrypoint_cpus
 from services.training.reminders import Reminders
 from services.training.run import Run, RunState
+from tests.fakes.jobs import InMemoryJobs
 from tests.fakes.training import examples
-from tests.fakes.training.cluster import InMemoryCluster
 from tests.fakes.training.run_files import InMemoryRunFiles
 from tests.fakes.training.story import Story
 from tests.fakes.work import InMemoryWork
@@ -34,7 +34,7 @@ class Stage:
 
     def __init__(self, **definition: Any) -> None:
         self.story = Story(examples.pipeline(**definition))
-        self.cluster = InMemoryCluster()
+        self.cluster = InMemoryJobs()
         self.files = InMemoryRunFiles()
         self.work = InMemoryWork(self.story.ports)
         self.now = examples.NOON + timedelta(days=1)

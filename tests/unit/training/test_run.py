@@ -13,7 +13,8 @@ from contracts.training import (
     TrainingRunSucceeded,
 )
 from services.chassis.errors import RejectedError
-from services.training.domain import Job, JobStatus, follow, specify, stopped
+from services.chassis.jobs import Job, JobStatus
+from services.training.domain import follow, specify, stopped
 from services.training.run import Run, RunState
 from tests.fakes.training import examples
 

@@ -1,4 +1,4 @@
-"""Ray as the cluster, through its Jobs API over HTTP: no import of Ray, nothing that blocks."""
+"""Jobs on Ray, through its Jobs API over HTTP: no import of Ray, nothing that blocks."""
 
 import shlex
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, BeforeValidator
 
 from services.chassis.errors import RejectedError, TransientError
-from services.training.domain import Job, JobStatus
+from services.chassis.jobs import Job, JobStatus
 
 LAST_LINES = 40
 MAX_LOG_BYTES = 256 * 1024
@@ -28,7 +28,7 @@ class SeenJob(BaseModel):
     driver_node_id: str | None = None
 
 
-class RayCluster:
+class RayJobs:
     """Jobs on Ray. A job's name is its submission id."""
 
     def __init__(self, url: str, *, token_path: Path | None = None, timeout_s: float = 15) -> None:

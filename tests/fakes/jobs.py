@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from services.chassis.errors import RejectedError, TransientError
-from services.training.domain import Job, JobStatus
+from services.chassis.jobs import Job, JobStatus
 
 
-class InMemoryCluster:
+class InMemoryJobs:
     """Jobs begin as running. Submitting a name twice fails, as Ray does it: ask first."""
 
     def __init__(self) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.chassis.errors import TransientError
-from services.training.domain import Job, JobStatus
+from services.chassis.jobs import Job, JobStatus
 
 
-class FolderCluster:
+class FolderJobs:
     """Jobs begin as running and end when a test says so. Submitting a name twice fails, as Ray does it."""
 
     def __init__(self, folder: Path) -> None:
