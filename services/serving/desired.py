@@ -21,7 +21,8 @@ class DesiredVersion(Contract):
 class Split(Contract):
     """How traffic is shared between the version that answers and a candidate, and what is counted of both.
 
-    Replicas count per step: a new rollout or step starts from zero, so that counts add up over replicas.
+    Replicas count per step: a new rollout or step starts from zero, so that counts add up over replicas. Nothing
+    else starts them anew: slow_s becomes known, and the version that answers changes, within a step.
     """
 
     rollout_id: UUID
@@ -66,7 +67,11 @@ class VersionTraffic(Contract):
     errors: int = Field(default=0, ge=0, description="Requests the version failed to answer: a bug or no number.")
     slow: int = Field(default=0, ge=0, description="Answers that took longer than the split's slow_s.")
     seconds: float = Field(default=0.0, ge=0, description="Summed over answers, in the model, waiting not counted.")
-    scores: tuple[int, ...] = Field(default=(), description="Rows per cell of the split's score edges.")
+    scores: tuple[float, ...] = Field(
+        default=(),
+        description="Per cell of the split's score edges, the share of an answer's rows in it, summed over answers: "
+        "rows of one request are no independent draws, so each request counts once.",
+    )
 
 
 class ReplicaReport(Contract):
