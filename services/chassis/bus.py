@@ -1,15 +1,15 @@
 """The bus: NATS JetStream behind a small port, the only module that imports nats.
 
 It knows the sharp edges of the client so that nobody else has to: reconnecting never gives up, errors that
-reach no caller are logged, `tls://` never falls back to plaintext, an old server is refused, a pull that a
-reconnect would orphan is asked again, and every failure comes out as an error of `chassis.errors`.
+reach no caller are logged, `tls://` never falls back to plaintext, an old server is refused, and every failure
+comes out as an error of `chassis.errors`.
 """
 
 import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error, MaxPayloadError
+from nats.errors import Error, MaxPayloadError, NoRespondersError
 from nats.js.errors import APIError, NoStreamResponseError
 
 from services.chassis.bus_errors import (
@@ -29,53 +29,19 @@ from services.chassis.bus_errors import (
     StreamFullError,
     refusal,
 )
-from services.chassis.delivery import Delivery, Receipt, StoredMessage, parsed, read, written
+from services.chassis.delivery import Arrival, Receipt, StoredMessage, parsed, read, written
 from services.chassis.errors import MalformedError
 from services.chassis.logs import Log
 from services.chassis.waiting import unless
 
 OLDEST_SERVER = (2, 12)
 ANSWER_TIMEOUT_S = 5.0
-LONGEST_FETCH_S = 5.0
 MESSAGE_ID = "Nats-Msg-Id"
 
 T = TypeVar("T")
+Receive = Callable[[Arrival], Awaitable[None]]
 
 log = Log(__name__)
-
-
-class Pull:
-    """Messages of one durable consumer, one at a time."""
-
-    def __init__(self, bus: "Bus", subscription: Any) -> None:
-        self._bus = bus
-        self._subscription = subscription
-
-    async def next(self, wait_s: float = LONGEST_FETCH_S) -> Delivery | None:
-        """Wait for the next message.
-
-        Returns:
-            None if nothing came, or if a reconnect orphaned the waiting request; ask again.
-
-        Raises:
-            ConsumerGoneError: The consumer was deleted.
-            BusUnavailableError: The connection is closed.
-        """
-        fetch = self._subscription.fetch(1, timeout=min(wait_s, LONGEST_FETCH_S))
-        try:
-            messages = await unless(self._bus.reconnected, fetch)
-        except TimeoutError:
-            return None
-        except APIError as error:
-            raise ConsumerGoneError("consumer_gone", code=error.code, detail=error.description) from error
-        except Error as error:
-            raise BusUnavailableError("bus_unavailable", detail=str(error)) from error
-        return _delivery(messages[0]) if messages else None
-
-    async def close(self) -> None:
-        """Take no more messages; what was handed over and not settled comes again."""
-        with suppress(Error):
-            await self._subscription.unsubscribe()
 
 
 class Bus:
@@ -144,34 +110,67 @@ class Bus:
             datetime.fromisoformat(message["time"]),
         )
 
-    @asynccontextmanager
-    async def pull(self, stream: str, consumer: str) -> AsyncIterator[Pull]:
-        """Take messages from an existing durable consumer."""
+    async def request(self, subject: str, body: bytes, *, headers: Mapping[str, str], timeout_s: float) -> Arrival:
+        """Ask whoever listens on a subject now, and wait for the answer.
+
+        Raises:
+            NotOnBusError: Nobody listens.
+            BusUnavailableError: No answer in time.
+        """
+        self._demand_connection()
         with _translated():
-            subscription = await self._jetstream.pull_subscribe_bind(consumer=consumer, stream=stream)
-        pull = Pull(self, subscription)
+            asking = self._client.request(subject, body, timeout=timeout_s, headers=written(headers))
+            return _arrival(await self._answer(asking))
+
+    async def send(
+        self, subject: str, body: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send to whoever listens now; nothing keeps it.
+
+        Raises:
+            MalformedError: It is larger than the broker takes.
+        """
+        with _translated():
+            await self._client.publish(subject, body, reply, written(headers) if headers else None)
+
+    @asynccontextmanager
+    async def subscribe(self, subject: str, receive: Receive, *, queue: str = "") -> AsyncIterator[None]:
+        """Hear what is sent on a subject, until the block ends; what arrived before that is received.
+
+        Args:
+            subject: With wildcards, where needed.
+            receive: Called with one message after another; must not wait for long.
+            queue: Subscribers of one name share the messages.
+        """
+
+        async def hear(message: Msg) -> None:
+            await receive(_arrival(message))
+
+        with _translated():
+            subscription = await self._client.subscribe(subject, queue, cb=hear)
+            # Without a round trip the broker may not know of the subscription yet.
+            await self._client.flush()
         try:
-            yield pull
+            yield
         finally:
-            await pull.close()
+            with suppress(Error, TimeoutError):
+                # Nothing arrives over a broken connection; draining would wait for it to be back.
+                await (subscription.drain() if self.connected else subscription.unsubscribe())
 
     @asynccontextmanager
     async def listen(self, subject: str) -> AsyncIterator[asyncio.Queue[str]]:
         """Hear subjects as they are published, without any promise: a hint to look, never the truth."""
         heard: asyncio.Queue[str] = asyncio.Queue()
 
-        async def hear(message: Msg) -> None:
-            heard.put_nowait(message.subject)
+        async def hear(arrival: Arrival) -> None:
+            heard.put_nowait(arrival.subject)
 
-        with _translated():
-            subscription = await self._client.subscribe(subject, cb=hear)
-            # Without a round trip the broker may not know of the subscription yet.
-            await self._client.flush()
-        try:
+        async with self.subscribe(subject, hear):
             yield heard
-        finally:
-            with suppress(Error):
-                await subscription.unsubscribe()
+
+    def new_inbox(self) -> str:
+        """Make a subject that nobody else listens on."""
+        return str(self._client.new_inbox())
 
     def _demand_connection(self) -> None:
         # The client would keep what is published meanwhile and send it some day, after the caller has given up.
@@ -256,23 +255,8 @@ async def connect(
             await client.close()
 
 
-def _delivery(message: Msg) -> Delivery:
-    async def answer(word: bytes) -> None:
-        with _translated():
-            await message._client.publish(message.reply, word)
-
-    origin = message.metadata
-    return Delivery(
-        subject=message.subject,
-        body=message.data,
-        headers=read(message.headers or {}),
-        stream=origin.stream,
-        consumer=origin.consumer,
-        sequence=origin.sequence.stream,
-        deliveries=origin.num_delivered,
-        stored_at=origin.timestamp,
-        answer=answer,
-    )
+def _arrival(message: Msg) -> Arrival:
+    return Arrival(message.subject, message.reply, read(message.headers or {}), message.data)
 
 
 class _translated:  # noqa: N801  # reads as a phrase: with _translated(): ...
@@ -284,6 +268,8 @@ class _translated:  # noqa: N801  # reads as a phrase: with _translated(): ...
         match error:
             case MaxPayloadError():
                 raise MalformedError("message_too_large") from error
+            case NoRespondersError():
+                raise NotOnBusError("nobody_listens") from error
             case NoStreamResponseError():
                 raise NotOnBusError("no_stream_keeps_the_subject") from error
             case APIError():

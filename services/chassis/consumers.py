@@ -14,6 +14,7 @@ from services.chassis.delivery import Delivery
 from services.chassis.errors import EverloopError
 from services.chassis.handling import Outcome, Retries
 from services.chassis.logs import Log
+from services.chassis.pulls import pulling
 from services.chassis.streams import ConsumerDefinition, reconcile_consumer
 from services.chassis.subscriptions import Subscription
 from services.chassis.waiting import unless
@@ -74,7 +75,7 @@ class Consumer:
         backoff = Backoff()
         while not stopping.is_set():
             try:
-                async with self._bus.pull(self._definition.stream, self._definition.name) as pull:
+                async with pulling(self._bus, self._definition.stream, self._definition.name) as pull:
                     while not stopping.is_set():
                         delivery = await unless(stopping, pull.next())
                         if delivery is not None:
@@ -93,7 +94,7 @@ class Consumer:
                 await backoff.wait()
 
     async def _handle(self, delivery: Delivery) -> None:
-        async with _heartbeat(delivery, every_s=self._definition.ack_wait.total_seconds() / 4):
+        async with heartbeat(delivery, every_s=self._definition.ack_wait.total_seconds() / 4):
             await self._handling.handle(delivery)
 
     async def _recreate(self) -> None:
@@ -104,7 +105,7 @@ class Consumer:
 
 
 @asynccontextmanager
-async def _heartbeat(delivery: Delivery, *, every_s: float) -> AsyncIterator[None]:
+async def heartbeat(delivery: Delivery, *, every_s: float) -> AsyncIterator[None]:
     """Tell the broker that a message is being worked on, so that it is not delivered again meanwhile."""
 
     async def beat() -> None:

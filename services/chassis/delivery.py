@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
 
@@ -28,6 +28,16 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as it came over the wire, from whoever sent it."""
+
+    subject: str
+    reply: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A message handed to a consumer, until it is settled by exactly one of ack, nak and term."""
 
@@ -40,6 +50,8 @@ class Delivery:
     deliveries: int
     stored_at: datetime
     answer: Callable[[bytes], Awaitable[None]]
+    pending: int = 0
+    """Messages of the consumer that nobody was handed yet."""
 
     @property
     def fallback_id(self) -> str:
@@ -61,6 +73,28 @@ class Delivery:
     async def in_progress(self) -> None:
         """Say that it is still being worked on, so that it is not delivered again."""
         await self.answer(b"+WPI")
+
+
+def delivery_of(arrival: Arrival, answer: Callable[[bytes], Awaitable[None]]) -> Delivery:
+    """Read what the broker writes into the reply subject of a message that it hands to a consumer."""
+    # $JS.ACK.[domain.account.]stream.consumer.deliveries.sequence.consumer sequence.nanoseconds.pending[.token]
+    words = arrival.reply.split(".")
+    if len(words) > 9:
+        del words[2:4]
+    stream, consumer, deliveries, sequence, _, nanoseconds, pending = words[2:9]
+    seconds, rest = divmod(int(nanoseconds), 10**9)
+    return Delivery(
+        subject=arrival.subject,
+        body=arrival.body,
+        headers=arrival.headers,
+        stream=stream,
+        consumer=consumer,
+        sequence=int(sequence),
+        deliveries=int(deliveries),
+        stored_at=datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=rest // 1000),
+        answer=answer,
+        pending=int(pending),
+    )
 
 
 def written(headers: Mapping[str, str]) -> dict[str, str]:

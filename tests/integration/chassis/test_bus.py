@@ -10,6 +10,7 @@ import pytest
 
 from services.chassis.bus import BusUnavailableError, NotOnBusError, connect
 from services.chassis.bus_errors import OldServerError
+from services.chassis.pulls import pulling
 from services.chassis.streams import ConsumerDefinition, reconcile_consumer
 from tests.fixtures.nats import Broker
 from tests.fixtures.services import World
@@ -97,7 +98,7 @@ async def test_waiting_pull_outlives_a_killed_broker(sqlite_world: World) -> Non
     world = sqlite_world
     definition = ConsumerDefinition("EVENTS", "x__y", ("events.>",), timedelta(seconds=5), 20)
     await reconcile_consumer(world.bus, definition)
-    async with world.bus.pull("EVENTS", "x__y") as pull:
+    async with pulling(world.bus, "EVENTS", "x__y") as pull:
         waiting = asyncio.create_task(pull.next())
         await eventually(lambda: pulls_waiting(world))
         world.broker.kill()

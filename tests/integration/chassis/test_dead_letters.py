@@ -12,6 +12,7 @@ from contracts.serving import RolloutStarted
 from services.chassis.bus import NotOnBusError
 from services.chassis.dead_letters import DeadLetter, dead_letter, drop, replay
 from services.chassis.errors import MalformedError, TransientError
+from services.chassis.pulls import pulling
 from services.chassis.subscriptions import Cause
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
@@ -149,7 +150,7 @@ async def test_message_that_the_broker_gave_up_becomes_a_letter(sqlite_world: Wo
     async with world.running(service):
         pass
     await world.publish(IngestDataset(pipeline="flights", uri="fine"), message_id="killer")
-    async with world.bus.pull("COMMANDS", "ingestion__commands") as pull:
+    async with pulling(world.bus, "COMMANDS", "ingestion__commands") as pull:
         # As a process does that dies of the message each time.
         for _ in range(2):
             delivery = await pull.next()
