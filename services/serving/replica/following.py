@@ -133,6 +133,8 @@ def load(settings: ReplicaSettings, desired: DesiredVersion, max_golden_differen
     model = Model.load(desired.bundle_uri, desired.bundle_digest, settings.code_dir)
     difference = model.check_golden(max_golden_difference)
     log.info("version loaded", version=desired.version, golden_difference=difference)
-    event_time = model.definition.dataset.event_time.name
-    reader = Reader(model.manifest.signature, event_time=event_time, max_rows=settings.max_rows)
-    return LoadedVersion(desired.version, model.manifest.signature, reader, model.predict, desired.bundle_digest)
+    dataset, signature = model.definition.dataset, model.manifest.signature
+    reader = Reader(signature, event_time=dataset.event_time.name, max_rows=settings.max_rows)
+    return LoadedVersion(
+        desired.version, signature, reader, model.predict, desired.bundle_digest, model.explain, dataset
+    )

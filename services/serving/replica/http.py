@@ -1,27 +1,37 @@
-"""The HTTP face of one model: the Open Inference Protocol on plain Starlette. No pydantic on the way of a request."""
+"""The HTTP faces of one model: the Open Inference Protocol, and rows as objects. No pydantic on a request's way."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-import orjson
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from services.chassis.logs import Log
 from services.serving.replica.answering import Answering
+from services.serving.replica.edge import Lifespan, answer, application, unmounted
 from services.serving.replica.encodings import read_body
 from services.serving.replica.errors import RequestError
+from services.serving.replica.openapi import document
 from services.serving.replica.protocol import model_metadata
-from services.serving.replica.v2 import infer
+from services.serving.replica.shelf import LoadedVersion
+from services.serving.replica.v1 import predict
+from services.serving.replica.v2 import Reply, infer
 
-log = Log(__name__)
 
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+class Face(Protocol):
+    """Answers one request, from body to body."""
+
+    async def __call__(
+        self,
+        answering: Answering,
+        body: bytes,
+        headers: Mapping[str, str],
+        version: str | None = None,
+        *,
+        explain: bool = False,
+    ) -> Reply:
+        """Answer."""
 
 
 class Inference:
@@ -33,82 +43,89 @@ class Inference:
         self._max_request_bytes = max_request_bytes
 
     def app(self, lifespan: Lifespan | None = None) -> ASGIApp:
-        """Make the application; it serves full protocol paths, wherever it is mounted."""
-        base = f"/v2/models/{self._model}"
+        """Make the application; it serves full paths, wherever it is mounted."""
+        v2 = f"/v2/models/{self._model}"
         routes = [
-            Route(f"{base}/infer", self.infer, methods=["POST"]),
-            Route(f"{base}/versions/{{version}}/infer", self.infer, methods=["POST"]),
-            Route(base, self.metadata),
-            Route(f"{base}/ready", self.ready),
-            Route(f"{base}/versions/{{version}}", self.metadata),
-            Route(f"{base}/versions/{{version}}/ready", self.ready),
+            Route(f"{v2}/infer", self.infer, methods=["POST"]),
+            Route(f"{v2}/versions/{{version}}/infer", self.infer, methods=["POST"]),
+            Route(v2, self.metadata),
+            Route(f"{v2}/ready", self.ready),
+            Route(f"{v2}/versions/{{version}}", self.metadata),
+            Route(f"{v2}/versions/{{version}}/ready", self.ready),
         ]
+        for v1 in (f"{v2}/v1", f"/v1/models/{self._model}"):
+            routes += [
+                Route(f"{v1}/predict", self.predict, methods=["POST"]),
+                Route(f"{v1}/versions/{{version}}/predict", self.predict, methods=["POST"]),
+                Route(v1, self.description),
+                Route(f"{v1}/openapi.json", self.openapi),
+                Route(f"{v1}/versions/{{version}}", self.description),
+                Route(f"{v1}/versions/{{version}}/openapi.json", self.openapi),
+            ]
         return unmounted(application(routes, lifespan))
 
+    async def infer(self, request: Request) -> Response:
+        """Score tensors."""
+        return await self._reply(infer, request)
+
+    async def predict(self, request: Request) -> Response:
+        """Score rows."""
+        return await self._reply(predict, request)
+
     async def metadata(self, request: Request) -> Response:
-        """Describe the model or one version."""
-        chosen = self._answering.choose(request.path_params.get("version"))
-        return answer(model_metadata(self._model, self._answering.shelf.versions, chosen.signature))
+        """Describe the model or one version, in the protocol's words."""
+        return answer(model_metadata(self._model, self._answering.shelf.versions, self._chosen(request).signature))
 
     async def ready(self, request: Request) -> Response:
         """Tell whether the model, or one version, would answer."""
         try:
-            self._answering.choose(request.path_params.get("version"))
+            self._chosen(request)
         except RequestError as error:
             return answer({"name": self._model, "ready": False, "error": str(error)}, error.status)
         return answer({"name": self._model, "ready": True})
 
-    async def infer(self, request: Request) -> Response:
-        """Score rows."""
-        headers = request.headers
+    async def description(self, request: Request) -> Response:
+        """Describe the model or one version to people: what a row is."""
+        chosen = self._chosen(request)
+        described = self._document(chosen)
+        return answer(
+            {
+                "model": self._model,
+                "version": chosen.version,
+                "versions": self._answering.shelf.versions,
+                "row": described["components"]["schemas"]["Row"],
+                "openapi": f"/v1/models/{self._model}/openapi.json",
+            }
+        )
+
+    async def openapi(self, request: Request) -> Response:
+        """Describe everything that can be asked of the model or one version."""
+        return answer(self._document(self._chosen(request)))
+
+    def _chosen(self, request: Request) -> LoadedVersion:
+        return self._answering.choose(request.path_params.get("version"))
+
+    def _document(self, chosen: LoadedVersion) -> dict[str, Any]:
+        return document(self._model, chosen.version, chosen.signature, chosen.dataset)
+
+    async def _reply(self, face: Face, request: Request) -> Response:
+        # Starlette's own mapping decodes every header at every look-up.
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
         body = await read_body(
             request,
             length=headers.get("content-length"),
             coding=headers.get("content-encoding"),
             max_bytes=self._max_request_bytes,
         )
-        reply = await infer(self._answering, body, headers, request.path_params.get("version"))
+        version = request.path_params.get("version")
+        reply = await face(self._answering, body, headers, version, explain=_explain(request))
         return Response(reply.body, headers=reply.headers)
 
 
-def application(routes: list[Route], lifespan: Lifespan | None) -> Starlette:
-    """Make an application whose every error is the protocol's error object."""
-    handlers: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
-        RequestError: _on_request_error,
-        HTTPException: _on_http_error,
-        Exception: _on_bug,
-    }
-    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
-    # The redirect of Starlette would answer a POST with one trailing slash too many by a GET elsewhere.
-    app.router.redirect_slashes = False
-    return app
-
-
-def unmounted(app: ASGIApp) -> ASGIApp:
-    """Let an application see the full path, although Serve mounts it below its route prefix."""
-
-    async def whole(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "root_path": ""}, receive, send)
-
-    return whole
-
-
-def answer(content: Mapping[str, Any], status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
-    """Write a JSON answer."""
-    return Response(orjson.dumps(content), status, headers, "application/json")
-
-
-async def _on_request_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)
-    headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else None
-    return answer({"error": str(error)}, error.status, headers=headers)
-
-
-async def _on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return answer({"error": f"{request.url.path}: {error.detail}"}, error.status_code, headers=error.headers)
-
-
-async def _on_bug(request: Request, error: Exception) -> Response:
-    log.error("prediction failed", path=request.url.path, error=type(error).__name__)
-    return answer({"error": "the model failed; the log of the replica tells why"}, 500)
+def _explain(request: Request) -> bool:
+    if not request.scope["query_string"]:
+        return False
+    given = request.query_params.get("explain", "false")
+    if given not in ("true", "false"):
+        raise RequestError(400, "explain must be true or false")
+    return given == "true"

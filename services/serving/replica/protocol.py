@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from contracts.bundle import DataType, Signature, TensorSpec
+from everloop.bundle.explaining import Attributions
 from services.serving.replica.binary import encode
 from services.serving.replica.errors import RequestError
 from services.serving.replica.question import Answer
@@ -22,6 +23,8 @@ OUTPUTS = (
     TensorSpec(name=SCORE, datatype=DataType.FP64),
     TensorSpec(name=PREDICTION_ID, datatype=DataType.BYTES),
 )
+ATTRIBUTIONS = "attributions"
+"""What each feature added to the score, shape [rows, features]: only for who asks."""
 EXTENSIONS = ("binary_tensor_data", "parameters")
 LONGEST_TEXT = 256
 """Of an id or a routing key, in characters."""
@@ -29,9 +32,8 @@ BINARY_HEADER = "inference-header-content-length"
 BINARY_SIZE_IN_LOG = 3
 """What a value of a binary tensor takes in the log's JSON, roughly, against its bytes here."""
 
-_NAMES = tuple(spec.name for spec in OUTPUTS)
-_PLAIN = tuple((name, False) for name in _NAMES)
-_BINARY = tuple((name, True) for name in _NAMES)
+_EVERY = tuple(spec.name for spec in OUTPUTS)
+_NAMES = (*_EVERY, ATTRIBUTIONS)
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
 
@@ -44,16 +46,21 @@ class InferRequest:
     """Names, and whether in binary form."""
     id: str | None
     routing_key: str | None
-    explain: bool
     size_bytes: int
 
+    @property
+    def explain(self) -> bool:
+        """Whether attributions are among the outputs."""
+        return any(name == ATTRIBUTIONS for name, _ in self.outputs)
 
-def parse(body: bytes, json_length: str | None = None) -> InferRequest:
+
+def parse(body: bytes, json_length: str | None = None, *, explain: bool = False) -> InferRequest:
     """Read the frame of a request.
 
     Args:
         body: JSON, and behind it the binary tensors if there are any.
         json_length: What ``Inference-Header-Content-Length`` says, if it is there.
+        explain: Attributions are asked for outside the body.
 
     Raises:
         RequestError: 400 with the first fault found.
@@ -69,31 +76,40 @@ def parse(body: bytes, json_length: str | None = None) -> InferRequest:
     if json_length is not None:
         _place_binary(tensors, memoryview(body)[size:])
     parameters = _parameters(content, "the request")
+    binary = flag(parameters, "binary_data_output")
+    outputs = _outputs(content.get("outputs"), binary=binary)
+    if explain or flag(parameters, "explain"):
+        outputs.setdefault(ATTRIBUTIONS, binary)
     return InferRequest(
         tensors,
-        _outputs(content.get("outputs"), binary=flag(parameters, "binary_data_output")),
+        tuple(outputs.items()),
         text(content, "id"),
         text(parameters, "routing_key"),
-        flag(parameters, "explain"),
         size + BINARY_SIZE_IN_LOG * (len(body) - size),
     )
 
 
-def render(request: InferRequest, answered: Answer, *, model: str) -> tuple[bytes, int | None]:
+def render(
+    request: InferRequest, answered: Answer, explained: Attributions | None = None, *, model: str
+) -> tuple[bytes, int | None]:
     """Write the answer to a request, which chose outputs and id.
+
+    Args:
+        request: The request.
+        answered: Its answer.
+        explained: Attributions, if the request asked for them.
+        model: Its name.
 
     Returns:
         The body, and the length of its JSON if binary tensors follow it.
     """
-    shape = [len(answered.scores)]
     outputs: list[dict[str, Any]] = []
     tail: list[bytes] = []
     for name, binary in request.outputs:
-        datatype, values = ("FP64", answered.scores) if name == SCORE else ("BYTES", answered.prediction_ids)
-        tensor: dict[str, Any] = {"name": name, "datatype": datatype, "shape": shape}
+        tensor, values = _output(name, answered, explained)
         if binary:
-            tail.append(encode(values, datatype))
-            tensor["parameters"] = {"binary_data_size": len(tail[-1])}
+            tail.append(encode(values, tensor["datatype"]))
+            tensor.setdefault("parameters", {})["binary_data_size"] = len(tail[-1])
         else:
             tensor["data"] = values
         outputs.append(tensor)
@@ -182,9 +198,32 @@ def _parameters(fields: Mapping[str, Any], whose: str) -> Mapping[str, Any]:
     return given
 
 
-def _outputs(chosen: object, *, binary: bool) -> Sequence[tuple[str, bool]]:
+def _output(
+    name: str, answered: Answer, explained: Attributions | None
+) -> tuple[dict[str, Any], Sequence[float] | Sequence[str]]:
+    shape = [len(answered.scores)]
+    if name == SCORE:
+        return {"name": name, "datatype": "FP64", "shape": shape}, answered.scores
+    if name == PREDICTION_ID:
+        return {"name": name, "datatype": "BYTES", "shape": shape}, answered.prediction_ids
+    assert explained is not None
+    tensor = {
+        "name": name,
+        "datatype": "FP64",
+        "shape": [*shape, len(explained.features)],
+        "parameters": {
+            "features": ",".join(explained.features),
+            "base_value": explained.base_value,
+            "unit": explained.unit.value,
+            "method": explained.method.value,
+        },
+    }
+    return tensor, explained.values.ravel().tolist()
+
+
+def _outputs(chosen: object, *, binary: bool) -> dict[str, bool]:
     if chosen is None or chosen == []:
-        return _BINARY if binary else _PLAIN
+        return dict.fromkeys(_EVERY, binary)
     if not isinstance(chosen, list):
         raise RequestError(400, "outputs must be a list")
     forms: dict[str, bool] = {}
@@ -198,4 +237,4 @@ def _outputs(chosen: object, *, binary: bool) -> Sequence[tuple[str, bool]]:
             if extension in parameters:
                 raise RequestError(400, f"output {name!r} asks for {extension}, which is not offered")
         forms[name] = flag(parameters, "binary_data") if "binary_data" in parameters else binary
-    return tuple(forms.items())
+    return forms

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.bundle import Signature
+from contracts.pipeline import DatasetContract
 from services.chassis.logs import Log
 from services.serving.desired import DesiredState, DesiredVersion, HeldVersion
 from services.serving.domain import HoldState
+from services.serving.replica.explaining import Explain
 from services.serving.replica.reading import Reader
 
 log = Log(__name__)
@@ -33,6 +35,9 @@ class LoadedVersion:
     reader: Reader
     predict: Scores
     bundle_digest: str
+    explain: Explain | None = None
+    dataset: DatasetContract | None = None
+    """What the columns are declared as, for those who read about the model."""
 
 
 Load = Callable[[DesiredVersion, float], LoadedVersion]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.serving.replica.answering import Answering
+from services.serving.replica.explaining import attributions
 from services.serving.replica.protocol import BINARY_HEADER, parse, render
 from services.serving.replica.question import Answer
 
@@ -32,6 +33,7 @@ async def infer(
     version: str | None = None,
     *,
     request_id: UUID | None = None,
+    explain: bool = False,
 ) -> Reply:
     """Answer one request.
 
@@ -41,15 +43,17 @@ async def infer(
         headers: What came with it, names in lower case: trace context, routing key, length of the JSON.
         version: The number the caller asked for; unset: whichever answers.
         request_id: Decides the prediction ids, for a request that can come twice.
+        explain: Say what each feature added to each score; the body can ask for it too.
 
     Raises:
         RequestError: It can't be answered.
     """
-    asked = parse(body, headers.get(BINARY_HEADER))
+    asked = parse(body, headers.get(BINARY_HEADER), explain=explain)
     chosen = answering.choose(version, routing_key=headers.get(ROUTING_KEY_HEADER) or asked.routing_key)
     question = chosen.reader.of_tensors(asked.tensors, asked.size_bytes)
+    explained = await attributions(chosen.explain, question) if asked.explain else None
     answered = await answering.answer(chosen, question, traceparent=headers.get("traceparent"), request_id=request_id)
-    content, json_length = render(asked, answered, model=answering.model)
+    content, json_length = render(asked, answered, explained, model=answering.model)
     said = provenance(answered)
     if json_length is None:
         return Reply(content, {"content-type": JSON, **said})
