@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
-.PHONY: help setup demo run test test-all check fix docs clean
+.PHONY: help setup demo run test test-all check bench-serving fix docs clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.everything ## Make the virtual environment with everything in it
 	@echo "ready: $(BIN)/everloop --help"
@@ -35,6 +35,9 @@ check: $(VENV)/.everything ## Format, lint, types, import rules, generated files
 	$(BIN)/python -m docs.generate --check
 	$(BIN)/python -m pytest -q tests/unit tests/contracts tests/architecture -m "not slow and not ray and not docker and not postgres"
 
+bench-serving: $(VENV)/.everything ## Serve one model by Everloop and its peers, side by side (ARGS="--rounds 1" is quicker)
+	@exec $(BIN)/python -m tests.benchmarks.serving --install $(ARGS)
+
 fix: $(VENV)/.everything ## Repair format and lint
 	$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
 
@@ -42,7 +45,7 @@ docs: $(VENV)/.everything ## Write every generated file again
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove the virtual environment and caches (never your data)
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The platform alone, for `make demo` and `make run`; the rest (torch, PostgreSQL, test tools) comes with `make test`.
 $(VENV)/.platform: pyproject.toml constraints.txt
