@@ -21,10 +21,16 @@ LONGEST_SOCKET_PATH = 107
 NODE_AND_NAME = len("/" + "f" * 56 + "/admin.sock.4194304.tmp")
 """What Ray and HAProxy append to the directory of their sockets: the node's id, a name, a process id."""
 
-LAUNCHER = """#!/bin/sh
+HAND_OVER = r"^/v1/models/([^/]+)(/.*)?$"
+HANDED_OVER = r"/v2/models/\1/v1\2"
+"""Serve knows a model by one prefix, ``/v2/models/<name>``; its paths for people are brought below it."""
+
+LAUNCHER = r"""#!/bin/sh
 # Written by Everloop. Ray hands over its configuration as: -db -f CONFIG ...
 config=$3
-sed -i -e 's/^\\( *bind \\)\\*\\{{0,1\\}}:/\\1{host}:/' -e 's/ mode 666 level admin/ mode 600 level admin/' "$config"
+sed -i -e 's/^\( *bind \)\*\{{0,1\}}:/\1{host}:/' -e 's/ mode 666 level admin/ mode 600 level admin/' \
+  -e '/^frontend http_frontend/,/^ *bind /s|^\( *\)bind .*|&\n\1http-request replace-path {hand_over} {handed_over}|' \
+  "$config"
 exec '{binary}' "$@"
 """
 
@@ -44,7 +50,14 @@ def environment(home: Path, port: int) -> dict[str, str]:
     run = home / "run"
     run.mkdir(parents=True, exist_ok=True)
     launcher = run / "haproxy.sh"
-    launcher.write_text(LAUNCHER.format(host=HOST, binary=get_haproxy_binary()))
+    launcher.write_text(
+        LAUNCHER.format(
+            host=HOST,
+            binary=get_haproxy_binary(),
+            hand_over=HAND_OVER,
+            handed_over=HANDED_OVER.replace("\\", "\\\\"),
+        )
+    )
     launcher.chmod(0o700)
     directory = _private_directory(run / "ha")
     stats, metrics, fallback_http, fallback_grpc = _free_ports(4)

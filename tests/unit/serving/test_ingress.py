@@ -33,6 +33,8 @@ def test_launcher_closes_what_ray_leaves_open(tmp_path: Path) -> None:
     binds = [line.split()[1] for line in file.read_text().splitlines() if line.split()[:1] == ["bind"]]
     assert binds == ["127.0.0.1:9101", "127.0.0.1:8000", "127.0.0.1:8404"]
     assert "mode 600 level admin" in file.read_text()
+    rule = r"http-request replace-path ^/v1/models/([^/]+)(/.*)?$ /v2/models/\1/v1\2"
+    assert file.read_text().count(rule) == 1
 
 
 def test_sockets_have_paths_the_system_takes(tmp_path: Path) -> None:
