@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from contracts.bundle import DatasetRef
 from contracts.model import Contract, Digest, PipelineName, Scalar, Uri, VersionNumber
-from contracts.pipeline import PipelineDefinition
+from contracts.pipeline import ColumnName, PipelineDefinition
 from contracts.training import CodeSnapshot
 
 REFUSED_EXIT_CODE = 3
@@ -98,23 +98,46 @@ class TrainingReport(Contract):
 
 
 class PredictionSpec(Contract):
-    """Score every row of a dataset version with a model version."""
+    """Score every row of a dataset version with a model version, to be looked up by key."""
 
+    precomputation_id: UUID = Field(description="The same spec again goes on where it was interrupted.")
+    version: VersionNumber
     bundle_uri: Uri
     bundle_digest: Digest
     dataset: DatasetRef
+    rows: int | None = Field(default=None, ge=0, description="Of the dataset version; another count is refused.")
+    key: tuple[ColumnName, ...] = Field(min_length=1, description="Columns that together name a row.")
     engine: Engine = Engine.AUTO
-    output_uri: Uri = Field(description="Directory for predictions/*.parquet and report.json.")
+    in_process_max_rows: int = Field(default=5_000_000, ge=0, description="For engine auto: more take Ray Data.")
+    table_uri: Uri = Field(description="Delta table of the pipeline's predictions; each spec adds one version to it.")
+    output_uri: Uri = Field(description="Directory for lookup.sqlite, report.json and progress.jsonl.")
+
+
+class LookupReport(Contract):
+    """The file in which scores are looked up; see decision 17."""
+
+    uri: Uri
+    digest: Digest
+    size_bytes: int = Field(ge=0)
+    keys: int = Field(ge=0)
+    duplicates: int = Field(ge=0, description="Rows left out because a row of their key happened later.")
+    without_key: int = Field(ge=0, description="Rows left out because part of their key is null.")
 
 
 class PredictionReport(Contract):
     """What a batch prediction leaves."""
 
+    precomputation_id: UUID
     pipeline: PipelineName
+    version: VersionNumber
     bundle_digest: Digest
     dataset: DatasetRef
-    predictions_uri: Uri = Field(description="Directory of Parquet files: ids, event time and score.")
+    table_uri: Uri
+    delta_version: int = Field(ge=0, description="The table's version that holds exactly these predictions.")
     rows: int = Field(ge=0)
-    engine: Engine = Field(description="What read the rows; never auto.")
+    resumed_rows: int = Field(ge=0, description="Those found scored already by an attempt that was interrupted.")
+    lookup: LookupReport
+    engine: Engine = Field(description="What scored the rows; never auto.")
+    stages_s: dict[str, float] = Field(description="Seconds spent by stage.")
     started_at: datetime
     finished_at: datetime

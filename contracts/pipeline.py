@@ -11,6 +11,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.model import Contract, PipelineName, Scalar
+from contracts.precompute import Precompute
+from contracts.rollout import Rollout
 
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -37,6 +39,20 @@ class ColumnRole(StrEnum):
     EXTRA = "extra"
 
 
+class NonFinite(StrEnum):
+    """What the values of a number column that are no finite number mean: in files, requests and batches alike.
+
+    Missing is as null: refused where the column is not nullable.
+    """
+
+    REFUSE = "refuse"
+    """Neither NaN nor an infinity is ever right."""
+    NAN_IS_MISSING = "nan_is_missing"
+    """NaN is missing, as data frames and binary tensors have it; an infinity is a fault."""
+    MISSING = "missing"
+    """Both are missing."""
+
+
 class Column(Contract):
     """One column of the dataset and what is expected of it."""
 
@@ -48,8 +64,15 @@ class Column(Contract):
     minimum: float | None = Field(default=None, description="Smallest value allowed, in the column's unit.")
     maximum: float | None = Field(default=None, description="Largest value allowed, in the column's unit.")
     categories: tuple[str, ...] | None = Field(default=None, description="The only values allowed, where closed.")
+    non_finite: NonFinite = Field(default=NonFinite.NAN_IS_MISSING, description="What NaN and infinities are.")
     monitored: bool = Field(default=True, description="Whether drift of this column counts; not for calendar columns.")
     description: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.non_finite is not NonFinite.NAN_IS_MISSING and self.type is not ColumnType.NUMBER:
+            raise ValueError(f"{self.name}: non_finite is for numbers, not for {self.type.value}")
+        return self
 
 
 class DatasetContract(Contract):
@@ -222,16 +245,6 @@ class Promotion(Contract):
     policy: Policy = Policy.AUTO
 
 
-class Rollout(Contract):
-    """How a promoted version takes over the traffic."""
-
-    replicas: int = Field(default=1, ge=1, le=64)
-    max_golden_difference: float = Field(
-        default=1e-5, ge=0, description="Largest difference allowed between a golden answer and the replica's."
-    )
-    timeout_s: float = Field(default=120, gt=0, description="Longest a replica may take to load and pass.")
-
-
 class Monitors(Contract):
     """What is watched in production, over windows of event time."""
 
@@ -262,10 +275,13 @@ class PipelineDefinition(Contract):
     retraining: Retraining = Retraining()
     rollout: Rollout = Rollout()
     monitors: Monitors = Monitors()
+    precompute: Precompute | None = Field(default=None, description="Unset: every answer is computed when asked for.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         known = {column.name for column in self.dataset.columns}
         if unknown := set(self.slices) - known:
             raise ValueError(f"slices name columns that are not declared: {', '.join(sorted(unknown))}")
+        if self.precompute:
+            self.precompute.key_columns(self.dataset)
         return self

@@ -19,7 +19,14 @@ SAMPLES = ("sample.parquet", "sample.csv")
 """Rows to check a pipeline on; no part of its code."""
 PRIVATE_PACKAGE = "_everloop_pipelines"
 # What a run executes besides the pipeline; the face and the services stay out.
-_PLATFORM_FILES = ("contracts", "ray_jobs", "everloop/__init__.py", "everloop/sdk.py", "everloop/storage.py")
+_PLATFORM_FILES = (
+    "contracts",
+    "ray_jobs",
+    "everloop/__init__.py",
+    "everloop/sdk.py",
+    "everloop/storage.py",
+    "everloop/lookup.py",
+)
 _PLATFORM_FOLDERS = ("everloop/bundle",)
 
 
