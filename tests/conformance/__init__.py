@@ -1,0 +1,1 @@
+"""Clients and specifications of others, held against what we serve."""
