@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from contracts.model import Contract, Digest, PipelineName, Scalar, Uri, VersionNumber
-from contracts.pipeline import ColumnName, Objective
+from contracts.pipeline import ColumnName, NonFinite, Objective
 
 MANIFEST = "manifest.json"
 """File name of the manifest. Its digest is the bundle's digest."""
@@ -25,6 +25,14 @@ class BundleFile(StrEnum):
     DEFINITION = "definition.json"
     CODE = "code.zip"
     CARD = "card.md"
+
+
+class OptionalFile(StrEnum):
+    """Files that explain a model's answers: some bundles hold one or the other, those of before hold none."""
+
+    TREES = "model.lgb.txt"
+    BACKGROUND = "background.json"
+    IMPORTANCE = "importance.json"
 
 
 class ModelFormat(StrEnum):
@@ -48,6 +56,7 @@ class TensorSpec(Contract):
     name: ColumnName
     datatype: DataType
     nullable: bool = False
+    non_finite: NonFinite = Field(default=NonFinite.NAN_IS_MISSING, description="What NaN and infinities are.")
     shape: tuple[int, ...] = (-1,)
 
 
@@ -92,6 +101,43 @@ class Preparation(Contract):
     """How feature columns become the model's float32 matrix, fitted on the training split only."""
 
     columns: tuple[PreparedColumn, ...] = Field(min_length=1, description="In the matrix's column order.")
+
+
+class Background(Contract):
+    """Prepared training rows that attributions of a model without trees are measured from; null is NaN."""
+
+    rows: tuple[tuple[float | None, ...], ...] = Field(min_length=1, description="In the matrix's column order.")
+
+
+class ExplanationMethod(StrEnum):
+    """How attributions are found; see decision 19."""
+
+    TREE_SHAP = "tree_shap"
+    SAMPLED_SHAPLEY = "sampled_shapley"
+
+
+class AttributionUnit(StrEnum):
+    """What attributions add up to: the logarithm of the odds of the label, or the score itself."""
+
+    LOG_ODDS = "log_odds"
+    SCORE = "score"
+
+
+class FeatureImportance(Contract):
+    """How much one model column moves the answers."""
+
+    name: ColumnName
+    mean_absolute: float = Field(ge=0, description="Mean of the attributions' absolute values, in their unit.")
+
+
+class Importance(Contract):
+    """What a model looks at, over rows it has not learned from."""
+
+    method: ExplanationMethod
+    unit: AttributionUnit
+    rows: int = Field(ge=1, description="Held-out rows, spread over their time.")
+    base_value: float = Field(description="Where attributions start: the model's mean answer, in their unit.")
+    features: tuple[FeatureImportance, ...] = Field(min_length=1, description="The most important first.")
 
 
 class GoldenRequests(Contract):

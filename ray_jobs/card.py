@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from contracts.bundle import Lineage
+from contracts.bundle import AttributionUnit, ExplanationMethod, Importance, Lineage
 from contracts.jobs import SliceMetrics, SplitReport
 from contracts.pipeline import PipelineDefinition
 
@@ -13,6 +13,7 @@ def write_card(
     splits: Mapping[str, SplitReport],
     metrics: Mapping[str, float],
     slices: Sequence[SliceMetrics],
+    importance: Importance,
 ) -> str:
     """Write the card as Markdown."""
     dataset, label = lineage.dataset, definition.dataset.label
@@ -43,6 +44,9 @@ def write_card(
         "## How good it is, on the held-out rows",
         _table(("metric", "value"), [(name, f"{value:.4f}") for name, value in sorted(metrics.items())]),
         *_slices(slices),
+        "## What it looks at",
+        _METHODS[importance.method].format(rows=f"{importance.rows:,}", unit=_UNITS[importance.unit]),
+        _importance(importance),
         "## Where it came from",
         _table(
             ("what", "value"),
@@ -59,6 +63,28 @@ def write_card(
         ),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+_UNITS = {
+    AttributionUnit.LOG_ODDS: "log-odds, where adding 0.7 doubles the odds",
+    AttributionUnit.SCORE: "the score's unit",
+}
+_METHODS = {
+    ExplanationMethod.TREE_SHAP: "Mean absolute attribution over {rows} held-out rows, in {unit}: exact Shapley values "
+    "of the trees (TreeSHAP).",
+    ExplanationMethod.SAMPLED_SHAPLEY: "Mean absolute attribution over {rows} held-out rows, in {unit}: sampled "
+    "Shapley values, measured from training rows.",
+}
+BAR_WIDTH = 20
+
+
+def _importance(importance: Importance) -> str:
+    largest = importance.features[0].mean_absolute or 1.0
+    rows = [
+        (f"`{one.name}`", f"{one.mean_absolute:.4f}", "█" * round(BAR_WIDTH * one.mean_absolute / largest))
+        for one in importance.features
+    ]
+    return _table(("column of the model", "moves the answer by", ""), rows)
 
 
 def _slices(slices: Sequence[SliceMetrics]) -> list[str]:

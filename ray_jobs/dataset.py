@@ -89,6 +89,26 @@ def ordered(table: pa.Table, contract: DatasetContract) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in _order(contract)])
 
 
+def spread(rows: Rows, contract: DatasetContract, count: int) -> pa.Table:
+    """Take a few rows, spread evenly over their time: the same ones however rows are batched.
+
+    Args:
+        rows: At least one, in the order of ``ordered``.
+        contract: Names the event time.
+        count: Most rows to take.
+    """
+    time = contract.event_time.name
+    instants = np.sort(rows.map(select([time])).collect()[time].unique().cast(pa.int64()).to_numpy())
+    wanted = pa.array(_evenly(instants, count)).cast(pa.timestamp("us", tz="UTC"))
+    found = rows.map(lambda batch: batch.filter(pc.is_in(batch[time], value_set=wanted))).collect()
+    return found.take(_evenly(np.arange(found.num_rows), count))
+
+
+def _evenly(values: np.ndarray, count: int) -> np.ndarray:
+    chosen: np.ndarray = values[np.unique(np.linspace(0, len(values) - 1, count).astype(int))]
+    return chosen
+
+
 def select(names: Sequence[str]) -> Transform:
     """Keep some columns."""
     return lambda batch: batch.select(list(names))

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contracts.bundle import GoldenRequests
 from contracts.pipeline import ColumnType, DatasetContract
 from everloop.bundle.rows import feature_rows
-from ray_jobs.dataset import DataError
+from ray_jobs.dataset import DataError, spread
 from ray_jobs.evaluate import Score
 from ray_jobs.rows import Rows
 
@@ -16,22 +15,11 @@ NEVER_SEEN = "never seen"
 MAX_DIFFERENCE = 1e-9
 
 
-def choose(holdout: Rows, times: pa.ChunkedArray, dataset: DatasetContract) -> pa.Table:
-    """Take rows spread over the held-out time, one per instant, with every nullable column null in one of them
-    and every open category unheard of in another.
-
-    Args:
-        holdout: The held-out rows.
-        times: Their event times.
-        dataset: The contract.
+def choose(holdout: Rows, dataset: DatasetContract) -> pa.Table:
+    """Take rows spread over the held-out time, with every nullable column null in one of them and every open
+    category unheard of in another.
     """
-    instants = np.sort(times.unique().cast(pa.int64()).to_numpy())
-    wanted = instants[np.unique(np.linspace(0, len(instants) - 1, ROWS).astype(int))]
-    wanted_times = pa.array(wanted).cast(pa.timestamp("us", tz="UTC"))
-    time = dataset.event_time.name
-    rows = holdout.map(lambda batch: batch.filter(pc.is_in(batch[time], value_set=wanted_times))).collect()
-    first = pc.index_in(wanted_times, value_set=rows[time].combine_chunks())
-    return _harmed(rows.take(first), dataset)
+    return _harmed(spread(holdout, dataset, ROWS), dataset)
 
 
 def ask(rows: pa.Table, model: Score, dataset: DatasetContract) -> GoldenRequests:

@@ -23,7 +23,7 @@ from everloop.bundle.model import Model, Scorer
 from everloop.bundle.preparation import Preparer, numbers
 from everloop.bundle.rows import signature_of
 from everloop.sdk import Features
-from ray_jobs import environment, golden, trainers
+from ray_jobs import environment, explanations, golden, trainers
 from ray_jobs.card import write_card
 from ray_jobs.dataset import DataError, read, split
 from ray_jobs.evaluate import evaluate, evaluate_slices, latency_ms, score
@@ -102,7 +102,7 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
         holdout = score(splits.holdout.rows, scorer, dataset, keep)
         metrics = evaluate(holdout, definition)
         slices = evaluate_slices(holdout, definition)
-        requests = golden.choose(splits.holdout.rows, holdout[dataset.event_time.name], dataset)
+        requests = golden.choose(splits.holdout.rows, dataset)
         answers = golden.ask(requests, scorer, dataset)
         champion_metrics = {}
         if spec.champion:
@@ -113,6 +113,7 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
         validation = score(splits.validation.rows, scorer, dataset, keep)
         unseen = InProcessRows(pa.concat_tables([validation, holdout]))
         reference = make_reference(rows, unseen, definition, metrics)
+        explained = explanations.explain(fitted, scorer, splits, answers, definition, preparation)
         lineage = Lineage(
             run_id=spec.run_id,
             dataset=spec.dataset,
@@ -138,7 +139,8 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
                 BundleFile.ENVIRONMENT: canonical(software),
                 BundleFile.DEFINITION: canonical(definition),
                 BundleFile.CODE: code,
-                BundleFile.CARD: write_card(definition, lineage, parts, metrics, slices).encode(),
+                BundleFile.CARD: write_card(definition, lineage, parts, metrics, slices, explained.importance).encode(),
+                **explained.files,
             },
             definition=definition,
             signature=signature_of(dataset),

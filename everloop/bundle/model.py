@@ -1,6 +1,7 @@
 """A model version that answers: verified, loaded and asked the same way by jobs, replicas and people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,13 +10,14 @@ import onnxruntime
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from contracts.bundle import BundleFile, GoldenRequests, Manifest, Preparation
+from contracts.bundle import BundleFile, GoldenRequests, Manifest, OptionalFile, Preparation
 from contracts.model import Digest, Uri
 from contracts.pipeline import PipelineDefinition
 from everloop.bundle.code import PIPELINE, load_pipeline, unpack
+from everloop.bundle.explaining import Attributions, Explainer, make_explainer
 from everloop.bundle.manifest import BundleError, read_file, read_manifest
 from everloop.bundle.preparation import Preparer
-from everloop.bundle.rows import SCORE, feature_rows
+from everloop.bundle.rows import SCORE, feature_rows, typed_rows
 from everloop.sdk import Features
 
 Scores = NDArray[np.float64]
@@ -46,7 +48,11 @@ class Scorer:
         Returns:
             Shape (n,): the probability of the label, or the estimated value.
         """
-        return self.score_matrix(self._prepare(self._features(rows)))
+        return self.score_matrix(self.matrix(rows))
+
+    def matrix(self, rows: pa.Table) -> NDArray[np.float32]:
+        """Prepare rows for the model file, shape (n, columns)."""
+        return self._prepare(self._features(rows))
 
     def __reduce__(self) -> tuple[type["Scorer"], tuple[Features, Preparation, bytes]]:
         """Travel to a Ray worker as parts: a session can't."""
@@ -62,12 +68,19 @@ class Model:
     """One version, loaded from its bundle with every digest verified."""
 
     def __init__(
-        self, manifest: Manifest, definition: PipelineDefinition, golden: GoldenRequests, scorer: Scorer
+        self,
+        manifest: Manifest,
+        definition: PipelineDefinition,
+        golden: GoldenRequests,
+        scorer: Scorer,
+        explainer: Callable[[], Explainer],
     ) -> None:
         self.manifest = manifest
         self.definition = definition
         self.golden = golden
         self._scorer = scorer
+        # Made when the first explanation is asked for: reading trees costs more than loading the model.
+        self._explainer = cache(explainer)
 
     @classmethod
     def load(cls, bundle_uri: Uri, digest: Digest | None, cache_dir: Path | None = None) -> "Model":
@@ -92,11 +105,14 @@ class Model:
             unpack(files[BundleFile.CODE], directory)
             features = load_pipeline(directory / PIPELINE).features
         preparation = Preparation.model_validate_json(files[BundleFile.PREPARATION])
+        scorer = Scorer(features, preparation, files[BundleFile.MODEL])
+        explaining = {name: files[name] for name in files.keys() & set(OptionalFile)}
         return cls(
             manifest,
             PipelineDefinition.model_validate_json(files[BundleFile.DEFINITION]),
             GoldenRequests.model_validate_json(files[BundleFile.GOLDEN]),
-            Scorer(features, preparation, files[BundleFile.MODEL]),
+            scorer,
+            partial(make_explainer, explaining, manifest.objective, preparation, scorer.score_matrix),
         )
 
     def predict(self, columns: Mapping[str, Sequence[object]]) -> Scores:
@@ -110,9 +126,23 @@ class Model:
         """
         return self._scorer(feature_rows(columns, self.definition.dataset))
 
+    def explain(self, columns: Mapping[str, Sequence[object]]) -> Attributions:
+        """Tell what each of the model's columns added to the scores of rows, given as for ``predict``.
+
+        Raises:
+            BundleError: The bundle holds nothing to explain with, LightGBM is not installed, or what was found does
+                not add up to the scores.
+            InputError: The columns are not the signature's.
+        """
+        return self._explainer()(self._scorer.matrix(feature_rows(columns, self.definition.dataset)))
+
     def predict_table(self, rows: pa.Table) -> Scores:
-        """Score rows that already have the dataset's types; other columns are ignored."""
-        return self._scorer(rows.select([column.name for column in self.definition.dataset.features]))
+        """Score rows that already have the dataset's types; other columns are ignored.
+
+        Raises:
+            InputError: A column holds a number that is not finite where it must not.
+        """
+        return self._scorer(typed_rows(rows, self.definition.dataset))
 
     def check_golden(self, max_difference: float) -> float:
         """Ask the golden requests again, all at once and the first one alone.

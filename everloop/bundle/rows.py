@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.bundle import DataType, Signature, TensorSpec
-from contracts.pipeline import Column, ColumnType, DatasetContract
+from contracts.pipeline import Column, ColumnType, DatasetContract, NonFinite
 
 SCORE = "score"
 """Name of the model's answer: the probability of the label, or the estimated value."""
@@ -44,7 +45,12 @@ def arrow_schema(dataset: DatasetContract) -> pa.Schema:
 def signature_of(dataset: DatasetContract) -> Signature:
     """Say what a model of this dataset is asked with (its feature columns) and answers."""
     inputs = tuple(
-        TensorSpec(name=column.name, datatype=_TENSOR[column.type], nullable=column.nullable)
+        TensorSpec(
+            name=column.name,
+            datatype=_TENSOR[column.type],
+            nullable=column.nullable,
+            non_finite=column.non_finite,
+        )
         for column in dataset.features
     )
     return Signature(inputs=inputs, outputs=(TensorSpec(name=SCORE, datatype=DataType.FP64),))
@@ -59,7 +65,8 @@ def feature_rows(columns: Mapping[str, Sequence[object]], dataset: DatasetContra
         dataset: The contract.
 
     Raises:
-        InputError: A column lacks, is unknown, of another length or type, or has a null it must not have.
+        InputError: A column lacks, is unknown, of another length or type, or has a null or a number that is not
+            finite where it must not.
     """
     declared = {column.name for column in dataset.features}
     if unknown := sorted(set(columns) - declared):
@@ -72,14 +79,41 @@ def feature_rows(columns: Mapping[str, Sequence[object]], dataset: DatasetContra
     return pa.table({column.name: _array(columns[column.name], column) for column in dataset.features})
 
 
+def typed_rows(rows: pa.Table, dataset: DatasetContract) -> pa.Table:
+    """Take the feature columns of a table that already has the dataset's types. What is null there stays so, in any
+    column: an older model is asked about rows of a contract that has become wider.
+
+    Raises:
+        InputError: A column holds a number that is not finite where it must not.
+        KeyError: A column is not there.
+    """
+    return pa.table({column.name: _finite(rows[column.name], column) for column in dataset.features})
+
+
 def _array(values: Sequence[object], column: Column) -> pa.Array:
     try:
         array = _timestamps(values) if column.type is ColumnType.TIMESTAMP else pa.array(values, _ARROW[column.type])
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"{column.name}: expected {column.type.value}: {error}") from error
+    array = _finite(array, column)
     if array.null_count and not column.nullable:
         raise InputError(f"{column.name}: null, and the column is not nullable")
     return array
+
+
+def _finite(values: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array | pa.ChunkedArray:
+    """Settle NaN and infinities by the column's policy: they become null, or are refused."""
+    if column.type is not ColumnType.NUMBER:
+        return values
+    # Null reads as NaN here.
+    finite = np.isfinite(values.to_numpy(zero_copy_only=False))
+    if len(finite) - np.count_nonzero(finite) == values.null_count:
+        return values
+    if column.non_finite is NonFinite.REFUSE:
+        raise InputError(f"{column.name}: NaN or an infinity, and the column takes only finite numbers")
+    if column.non_finite is NonFinite.NAN_IS_MISSING and pc.any(pc.is_inf(values)).as_py():
+        raise InputError(f"{column.name}: an infinity, and the column takes only NaN for missing")
+    return pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
 
 
 def _timestamps(values: Sequence[object]) -> pa.Array:

@@ -43,6 +43,8 @@ class Fitted:
     """ONNX: input ``features`` float32 (rows, columns), output ``score`` (rows,) or (rows, 1)."""
     device: str
     """``cpu`` or ``cuda``."""
+    trees: str | None = None
+    """The booster in LightGBM's text form, where the model is one: explained exactly."""
 
 
 class TrainerModule(Protocol):

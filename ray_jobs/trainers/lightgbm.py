@@ -64,7 +64,8 @@ def fit(train: Rows, validation: Rows, task: Task) -> Fitted:
     }
     x_NF, y_N = arrays(train.collect())  # noqa: N806 - N rows, F columns
     x_VF, y_V = arrays(validation.collect())  # noqa: N806 - V rows
-    seen = lightgbm.Dataset(x_NF, y_N, params=options, free_raw_data=False)
+    names = [column.name for column in task.preparation.columns]
+    seen = lightgbm.Dataset(x_NF, y_N, feature_name=names, params=options, free_raw_data=False)
     booster = lightgbm.train(
         options,
         seen,
@@ -75,7 +76,8 @@ def fit(train: Rows, validation: Rows, task: Task) -> Fitted:
     )
     best = float(booster.best_score["validation"][_metric(task.objective)])
     task.say(1, {f"validation_{_metric(task.objective)}": best, "rounds": float(booster.best_iteration)})
-    return Fitted(to_onnx(booster.model_to_string(num_iteration=booster.best_iteration), task.objective), "cpu")
+    trees = booster.model_to_string(num_iteration=booster.best_iteration)
+    return Fitted(to_onnx(trees, task.objective), "cpu", trees)
 
 
 def to_onnx(text: str, objective: Objective) -> bytes:

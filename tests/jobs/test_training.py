@@ -2,18 +2,16 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from contracts.bundle import BundleFile
-from contracts.jobs import Engine, PredictionSpec
+from contracts.bundle import BundleFile, OptionalFile
+from contracts.jobs import Engine
 from contracts.pipeline import Column, ColumnRole, ColumnType, Objective
 from everloop import storage
 from everloop.bundle.manifest import BundleError, read_file, read_manifest, verify
 from everloop.bundle.model import Model
 from everloop.rebuild import DifferentEnvironmentError, rebuild
 from ray_jobs.environment import EnvironmentRefusedError, digest_of, installed
-from ray_jobs.predict import predict
 from ray_jobs.train import train
 from ray_jobs.trainers import ParameterError
 from tests.jobs.parcels import Parcels, champion
@@ -28,7 +26,7 @@ def test_a_run_leaves_a_verified_bundle_and_a_report(parcels: Parcels) -> None:
     report = train(parcels.spec())
 
     manifest = verify(report.bundle_uri, report.bundle_digest)
-    assert {file.path for file in manifest.files} == {file.value for file in BundleFile}
+    assert {file.path for file in manifest.files} == {*BundleFile, OptionalFile.TREES, OptionalFile.IMPORTANCE}
     assert manifest.entry(BundleFile.MODEL).digest == report.model_digest
     assert manifest.lineage.dataset == parcels.dataset
     assert manifest.lineage.code_digest == parcels.code.digest == manifest.entry(BundleFile.CODE).digest
@@ -158,26 +156,6 @@ def test_a_rebuild_elsewhere_is_refused_unless_allowed(
 
     assert rebuilt.identical
     assert len(rebuilt.environment_differences) == 1
-
-
-def test_every_row_of_a_dataset_is_predicted(parcels: Parcels) -> None:
-    report = train(parcels.spec())
-    spec = PredictionSpec(
-        bundle_uri=report.bundle_uri,
-        bundle_digest=report.bundle_digest,
-        dataset=parcels.dataset,
-        output_uri=str(parcels.home / "predictions"),
-    )
-
-    predicted = predict(spec)
-
-    from pyarrow import parquet
-
-    answers = parquet.read_table(predicted.predictions_uri)
-    model = Model.load(report.bundle_uri, report.bundle_digest)
-    assert predicted.rows == 600
-    assert answers.column_names == ["parcel_id", "sent_at", "score"]
-    np.testing.assert_array_equal(answers["score"].to_numpy(), model.predict_table(parcels.rows))
 
 
 def test_a_harmed_bundle_is_not_loaded(parcels: Parcels) -> None:

@@ -18,7 +18,7 @@ def test_golden_rows_hold_a_null_and_an_unheard_of_category(tmp_path: Path) -> N
     rows = read_sample(folder / "sample.csv", pipeline)
     dataset = pipeline.definition.dataset
 
-    chosen = golden.choose(InProcessRows(rows), rows["sent_at"], dataset)
+    chosen = golden.choose(InProcessRows(rows), dataset)
     requests = golden.ask(chosen, lambda table: table["distance_km"].to_numpy(), dataset)
 
     assert len(requests.scores) == golden.ROWS
