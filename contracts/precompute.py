@@ -1,11 +1,14 @@
-"""Whether the answers to a pipeline's known rows are computed before anybody asks, and when again."""
+"""Answers computed before anybody asks: when a pipeline wants them, and what serving says of them."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
 
 from pydantic import Field
 
-from contracts.model import Contract
+from contracts.message import Command, Event
+from contracts.model import Contract, Digest, Uri, VersionNumber
 
 if TYPE_CHECKING:
     from contracts.pipeline import Column, DatasetContract
@@ -45,3 +48,66 @@ class Precompute(Contract):
         if inexact := [column.name for column in found if column.type == "number"]:
             raise ValueError(f"a number is no key: {', '.join(inexact)}")
         return found
+
+
+class StartPrecomputation(Command):
+    """Score the dataset's newest version with the version that answers, because a person says so."""
+
+    subject: ClassVar[str] = "commands.serving.precomputation.start.v1"
+
+    requested_by: str = Field(default="unknown", max_length=200)
+    reason: str = Field(default="asked by a person", max_length=1000)
+
+
+class PrecomputationStarted(Event):
+    """A batch prediction was submitted to the cluster, for the first time or again."""
+
+    subject: ClassVar[str] = "events.serving.precomputation.started.v1"
+
+    precomputation_id: UUID
+    version: VersionNumber
+    dataset_version: VersionNumber
+    attempt: int = Field(ge=1)
+    requested_by: str
+    reason: str = Field(max_length=1000)
+
+
+class PrecomputationCompleted(Event):
+    """Every row of a dataset version is scored; replicas of the version look them up from now on."""
+
+    subject: ClassVar[str] = "events.serving.precomputation.completed.v1"
+
+    precomputation_id: UUID
+    version: VersionNumber
+    dataset_version: VersionNumber
+    table_uri: Uri = Field(description="Delta table with a row per row of the dataset version.")
+    delta_version: int = Field(ge=0)
+    rows: int = Field(ge=0)
+    lookup_uri: Uri
+    lookup_digest: Digest
+    keys: int = Field(ge=0, description="Rows that can be looked up.")
+    duplicates: int = Field(ge=0, description="Rows left out because a row of their key happened later.")
+    without_key: int = Field(ge=0, description="Rows left out because part of their key is null.")
+    duration_s: float = Field(ge=0, description="Since it was wanted, waiting included.")
+
+
+class PrecomputationFailure(StrEnum):
+    """Why a precomputation ended without a lookup."""
+
+    REFUSED = "refused"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    SUPERSEDED = "superseded"
+
+
+class PrecomputationFailed(Event):
+    """A precomputation ended without a lookup; requests are answered live."""
+
+    subject: ClassVar[str] = "events.serving.precomputation.failed.v1"
+
+    precomputation_id: UUID
+    version: VersionNumber | None = Field(default=None, description="Unset where none answers.")
+    dataset_version: VersionNumber | None = Field(default=None, description="Unset where there is none.")
+    reason: PrecomputationFailure
+    detail: str = Field(default="", max_length=4000)
+    attempts: int = Field(ge=0)

@@ -1,0 +1,1 @@
+"""Scores of known rows, computed by a batch prediction before anybody asks, and looked up by the replicas."""
