@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from contracts import ingestion, monitoring, registry, serving, training
+from contracts import inference, ingestion, monitoring, precompute, registry, serving, training
 from contracts.envelope import Envelope, UnreadableMessageError, describe
 from contracts.message import Event, Message
 
@@ -30,12 +30,31 @@ MESSAGES: tuple[type[Message], ...] = (
     registry.ModelVersionGatesEvaluated,
     registry.ModelVersionAwaitingApproval,
     registry.ModelVersionPromoted,
+    registry.ModelVersionDemoted,
     registry.ModelVersionRejected,
     registry.ModelCommandRefused,
+    serving.PauseRollout,
+    serving.ResumeRollout,
+    serving.PromoteRollout,
+    serving.AbortRollout,
     serving.RolloutStarted,
+    serving.RolloutStepped,
+    serving.RolloutPaused,
+    serving.RolloutResumed,
+    serving.RolloutHastened,
     serving.RolloutCompleted,
     serving.RolloutRolledBack,
+    serving.RolloutCommandRefused,
+    serving.DeploymentDiverged,
+    serving.DeploymentConverged,
+    precompute.StartPrecomputation,
+    precompute.PrecomputationStarted,
+    precompute.PrecomputationCompleted,
+    precompute.PrecomputationFailed,
     serving.PredictionsServed,
+    inference.RequestInference,
+    inference.InferenceCompleted,
+    inference.InferenceFailed,
     monitoring.RecordGroundTruth,
     monitoring.GroundTruthRecorded,
     monitoring.DriftDetected,

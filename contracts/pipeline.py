@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from contracts.inference import Streaming
 from contracts.model import Contract, PipelineName, Scalar
 from contracts.precompute import Precompute
 from contracts.rollout import Rollout
@@ -275,6 +276,7 @@ class PipelineDefinition(Contract):
     retraining: Retraining = Retraining()
     rollout: Rollout = Rollout()
     monitors: Monitors = Monitors()
+    streaming: Streaming | None = Field(default=None, description="Unset: rows sent to the broker are not scored.")
     precompute: Precompute | None = Field(default=None, description="Unset: every answer is computed when asked for.")
 
     @model_validator(mode="after")

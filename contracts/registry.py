@@ -110,6 +110,18 @@ class ModelVersionPromoted(Event):
     bundle_digest: Digest
 
 
+class ModelVersionDemoted(Event):
+    """A version is champion no more, because serving rolled it back. Where another answers, that one is promoted."""
+
+    subject: ClassVar[str] = "events.registry.version.demoted.v1"
+
+    version: VersionNumber
+    champion_version: VersionNumber | None = Field(default=None, description="Champion now; unset: none answers.")
+    rollout_id: UUID
+    demoted_by: str
+    reason: str
+
+
 class ModelVersionRejected(Event):
     """A version will not be champion: a gate, its lineage or a person refused it."""
 

@@ -18,22 +18,24 @@ from contracts.pipeline import (
     Policy,
     Promotion,
     Retraining,
-    Rollout,
     TimeSplit,
     Trainer,
     TrainerName,
     Trigger,
     TriggerKind,
 )
+from contracts.rollout import Canary, Guard, Rollout, Shadow, WhenQuiet
 
 __all__ = [
     "AbsoluteGate",
+    "Canary",
     "ChampionGate",
     "Column",
     "ColumnRole",
     "ColumnType",
     "DatasetContract",
     "Features",
+    "Guard",
     "Monitors",
     "Objective",
     "Pipeline",
@@ -42,11 +44,13 @@ __all__ = [
     "Promotion",
     "Retraining",
     "Rollout",
+    "Shadow",
     "TimeSplit",
     "Trainer",
     "TrainerName",
     "Trigger",
     "TriggerKind",
+    "WhenQuiet",
 ]
 
 Features = Callable[[pa.Table], pa.Table]

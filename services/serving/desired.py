@@ -6,7 +6,18 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from contracts.model import Contract, Digest, PipelineName, Uri, VersionNumber
-from services.serving.domain import Deployment, Held, HoldState, PredictionCounts, Replica, Rollout, RolloutState
+from services.serving.domain import (
+    OPEN,
+    WATCHED,
+    Deployment,
+    Held,
+    HoldState,
+    PredictionCounts,
+    Replica,
+    Rollout,
+    RolloutState,
+)
+from services.serving.traffic import Traffic
 
 
 class DesiredVersion(Contract):
@@ -44,6 +55,9 @@ class DesiredState(Contract):
     pipeline: PipelineName
     versions: tuple[DesiredVersion, ...] = ()
     answering: VersionNumber | None = None
+    keep: tuple[DesiredVersion, ...] = Field(
+        default=(), description="Earlier versions, the newest first: held while there is memory, for who names them."
+    )
     max_golden_difference: float = 0.0
     split: Split | None = Field(default=None, description="Unset: the version that answers has all traffic.")
 
@@ -73,6 +87,37 @@ class VersionTraffic(Contract):
         "rows of one request are no independent draws, so each request counts once.",
     )
 
+    def to_domain(self) -> Traffic:
+        """Give the counts."""
+        return Traffic(self.requests, self.errors, self.slow, self.seconds, self.scores)
+
+
+class MessageCounts(Contract):
+    """What one replica did on the broker since its start, and what the broker last said is waiting for any of them."""
+
+    replied: int = Field(default=0, ge=0, description="Requests with a reply that were answered, errors among them.")
+    reply_errors: int = Field(default=0, ge=0)
+    refused: int = Field(default=0, ge=0, description="Requests with a reply that came while too many were in hand.")
+    requests_completed: int = Field(default=0, ge=0, description="Queued requests that were answered.")
+    requests_failed: int = Field(default=0, ge=0)
+    requests_waiting: int = Field(default=0, ge=0, description="Queued requests that no replica took yet.")
+    rows_scored: int = Field(default=0, ge=0, description="Messages of the stream of rows that were answered.")
+    rows_waiting: int = Field(default=0, ge=0, description="Messages of it that no replica took yet.")
+    dead_letters: int = Field(default=0, ge=0)
+
+
+class ReplicaLoad(Contract):
+    """What one replica does now, and did since it started."""
+
+    requests: int = Field(default=0, ge=0, description="Answered, since the start.")
+    failed: int = Field(default=0, ge=0, description="Not answered though they were no one's fault but the model's.")
+    refused: int = Field(default=0, ge=0, description="Because there were too many, since the start.")
+    calls: int = Field(default=0, ge=0, description="Of models: fewer than requests, as requests share them.")
+    requests_now: int = Field(default=0, ge=0, description="Under way.")
+    rows_now: int = Field(default=0, ge=0, description="Under way.")
+    copies: int = Field(default=0, ge=0, description="Asked of a shadow, since the start.")
+    copies_dropped: int = Field(default=0, ge=0, description="Not asked of a shadow, because it was busy.")
+
 
 class ReplicaReport(Contract):
     """What a replica says of itself, at every change and as a sign of life."""
@@ -86,12 +131,15 @@ class ReplicaReport(Contract):
     waiting: int = Field(default=0, ge=0, description="Predictions on their way into the log, in rows.")
     lost: int = Field(default=0, ge=0, description="Predictions that will never be in the log, in rows.")
     traffic: tuple[VersionTraffic, ...] = Field(default=(), description="Of the split that is desired now.")
+    load: ReplicaLoad = ReplicaLoad()
+    messages: MessageCounts = MessageCounts()
 
     def to_domain(self) -> Replica:
         """Give the part that decisions are made on."""
         held = {one.version: Held(one.rollout_id, one.state, one.detail) for one in self.held}
         counts = PredictionCounts(self.logged, self.waiting, self.lost)
-        return Replica(self.replica, held, self.answering, counts)
+        traffic = {(one.rollout_id, one.step, one.version): one.to_domain() for one in self.traffic}
+        return Replica(self.replica, held, self.answering, counts, traffic)
 
 
 def desire(deployment: Deployment, rollouts: Iterable[Rollout]) -> DesiredState:
@@ -104,9 +152,10 @@ def desire(deployment: Deployment, rollouts: Iterable[Rollout]) -> DesiredState:
     by_id = {rollout.id: rollout for rollout in rollouts}
     answering = by_id.get(deployment.answering) if deployment.answering else None
     held = [by_id[id_] for id_ in (deployment.answering, deployment.previous) if id_ in by_id]
-    held += [one for one in by_id.values() if one.state in (RolloutState.LOADING, RolloutState.FLIPPING)]
+    held += [one for one in by_id.values() if one.state in OPEN and one.state is not RolloutState.PENDING]
     # Of two rollouts of one version the newer counts: a replica holds a version once.
     newest = {one.version: one for one in sorted(held, key=lambda one: one.requested_at)}
+    watched = next((one for one in held if one.state in WATCHED), None)
     return DesiredState(
         pipeline=deployment.pipeline,
         versions=tuple(
@@ -120,4 +169,21 @@ def desire(deployment: Deployment, rollouts: Iterable[Rollout]) -> DesiredState:
         ),
         answering=answering.version if answering else None,
         max_golden_difference=deployment.max_golden_difference,
+        split=_split(watched) if watched else None,
+    )
+
+
+def _split(rollout: Rollout) -> Split:
+    stage = rollout.stage
+    # While it bakes the new version answers, and the former one is asked the copies: compared with, as before.
+    asked = rollout.previous_version if stage.kind == "bake" else rollout.version
+    assert asked is not None, "only a version that has another to be held against is watched"
+    return Split(
+        rollout_id=rollout.id,
+        step=rollout.evidence.present.step,
+        candidate=asked,
+        shadow=stage.kind != "canary",
+        share=stage.share,
+        slow_s=rollout.evidence.slow_s,
+        score_edges=rollout.evidence.score_edges,
     )

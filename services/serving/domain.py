@@ -1,25 +1,21 @@
-"""Deployments, rollouts and what replicas say of themselves. No I/O.
-
-    pending ──▶ loading ──▶ flipping ──▶ completed
-       │           │
-       └───────────┴──▶ rolled_back | superseded
-
-Until a rollout is flipping the former version answers; from then on there is no way back but a new rollout.
-"""
+"""Deployments, rollouts and what replicas say of themselves. No I/O. How a rollout goes on stands in ``advancing``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import Literal
 from uuid import UUID
 
-from contracts.message import Message
 from contracts.registry import PromotionKind
-from contracts.serving import RolloutCompleted, RolloutRolledBack, RolloutStarted
+from contracts.rollout import Rollout as Plan
 from services.chassis.subscriptions import Cause
+from services.serving.evidence import Evidence
+from services.serving.traffic import Traffic
 
-LONGEST_REASON = 2000
+ALL_AT_ONCE = Plan()
+NOTHING_SEEN = Evidence()
+StageKind = Literal["shadow", "canary", "bake"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +31,10 @@ class Deployment:
     """The rollout whose version answers; None before the first one is through."""
     previous: UUID | None = None
     """The rollout whose version answered before, still held so that a way back is short."""
+    plan: Plan = ALL_AT_ONCE
+    """How the next version takes over."""
+    diverged_since: datetime | None = None
+    """Since when replicas are not what is desired of them, where that was said."""
 
 
 class RolloutState(StrEnum):
@@ -42,17 +42,36 @@ class RolloutState(StrEnum):
 
     PENDING = "pending"
     LOADING = "loading"
+    STEPPING = "stepping"
+    """In a step of its plan, beside the version that answers."""
     FLIPPING = "flipping"
+    BAKING = "baking"
+    """It answers, and the version before it is one move away."""
     COMPLETED = "completed"
     ROLLED_BACK = "rolled_back"
     SUPERSEDED = "superseded"
 
 
-OPEN = frozenset({RolloutState.PENDING, RolloutState.LOADING, RolloutState.FLIPPING})
+OPEN = frozenset(RolloutState) - {RolloutState.COMPLETED, RolloutState.ROLLED_BACK, RolloutState.SUPERSEDED}
 """States of a rollout that is not over."""
 
-STOPPABLE = frozenset({RolloutState.PENDING, RolloutState.LOADING})
-"""States in which no request has been answered by the version."""
+BEFORE_FLIP = frozenset({RolloutState.PENDING, RolloutState.LOADING, RolloutState.STEPPING})
+"""States in which the former version is the one that answers."""
+
+WATCHED = frozenset({RolloutState.STEPPING, RolloutState.BAKING})
+"""States in which two versions are asked, and compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of a plan in which two versions are compared: one of its steps, or the bake."""
+
+    kind: StageKind
+    share: float
+    """Of the requests that the candidate is asked. In the bake, that the former version is asked a copy of."""
+    bake: timedelta
+    min_requests: int = 0
+    max_wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,33 @@ class Rollout:
     finished_at: datetime | None = None
     replicas: int = 0
     detail: str = ""
-    """Why it ended without traffic."""
+    """Why it ended without traffic, or what it waits for."""
+    plan: Plan = ALL_AT_ONCE
+    paused: bool = False
+    """It stays where it is. It can still be rolled back."""
+    hastened: bool = False
+    """A person skipped the rest of the plan."""
+    evidence: Evidence = NOTHING_SEEN
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """List the stages it goes through; none if there is no other version to be held against."""
+        if self.previous_version in (None, self.version):
+            return ()
+        steps = tuple(
+            Stage(step.kind, step.share, step.bake, step.min_requests, step.max_wait) for step in self.plan.steps
+        )
+        return (*steps, Stage("bake", self.plan.bake_share, self.plan.bake)) if self.plan.bake else steps
+
+    @property
+    def step(self) -> int | None:
+        """Place of the stage it reached; None before the first one."""
+        return self.evidence.present.step if self.evidence.steps else None
+
+    @property
+    def stage(self) -> Stage:
+        """The stage it is in, while it is watched."""
+        return self.stages[self.evidence.present.step]
 
 
 class HoldState(StrEnum):
@@ -112,6 +157,13 @@ class Replica:
     held: Mapping[int, Held] = field(default_factory=dict)
     answering: int | None = None
     predictions: PredictionCounts = PredictionCounts()
+    traffic: Mapping[tuple[UUID, int, int], Traffic] = field(default_factory=dict)
+    """What it counted, by rollout, step and version."""
+
+    def holds(self, rollout: Rollout) -> Held | None:
+        """Find what it made of a rollout's version."""
+        held = self.held.get(rollout.version)
+        return held if held and held.rollout_id == rollout.id else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,125 +177,14 @@ class Fleet:
     """Whether the version in question was asked through the front, and is there."""
 
 
-def advance(rollout: Rollout, deployment: Deployment, fleet: Fleet, *, now: datetime) -> Rollout:
-    """Take a rollout as far as what its replicas say allows, one state at most."""
-    match rollout.state:
-        case RolloutState.PENDING:
-            return _begin(rollout, fleet, now)
-        case RolloutState.LOADING:
-            return _watch_loading(rollout, deployment, fleet, now)
-        case RolloutState.FLIPPING:
-            return _watch_flipping(rollout, deployment, fleet, now)
-        case RolloutState.COMPLETED | RolloutState.ROLLED_BACK | RolloutState.SUPERSEDED:
-            return rollout
-        case _:
-            assert_never(rollout.state)
-
-
-def supersede(rollout: Rollout, newer: int, *, now: datetime) -> Rollout:
-    """End a rollout that has no traffic yet, because a newer promotion came."""
-    detail = f"superseded by version {newer}"
-    return replace(rollout, state=RolloutState.SUPERSEDED, finished_at=now, detail=detail)
-
-
-def take_over(deployment: Deployment, rollout: Rollout) -> Deployment:
-    """Make a rollout's version the one that answers."""
+def settle(deployment: Deployment, rollout: Rollout) -> Deployment:
+    """Let the version answer that should, now that a rollout is where it is."""
+    if rollout.state in BEFORE_FLIP:
+        return deployment
+    if rollout.state in (RolloutState.ROLLED_BACK, RolloutState.SUPERSEDED):
+        if deployment.answering != rollout.id:
+            return deployment
+        return replace(deployment, answering=deployment.previous, previous=None)
     if deployment.answering == rollout.id:
         return deployment
     return replace(deployment, answering=rollout.id, previous=deployment.answering)
-
-
-def news(before: Rollout, after: Rollout, *, serving_version: int | None, url: str) -> Message | None:
-    """Find what there is to say about a rollout's new state.
-
-    Args:
-        before: The rollout as it was.
-        after: The rollout as it is.
-        serving_version: The version that answers now.
-        url: Where the model answers.
-    """
-    if before.state is after.state:
-        return None
-    match after.state:
-        case RolloutState.PENDING | RolloutState.FLIPPING:
-            return None
-        case RolloutState.LOADING:
-            return RolloutStarted(
-                pipeline=after.pipeline,
-                rollout_id=after.id,
-                version=after.version,
-                previous_version=after.previous_version,
-            )
-        case RolloutState.COMPLETED:
-            return RolloutCompleted(
-                pipeline=after.pipeline,
-                rollout_id=after.id,
-                version=after.version,
-                previous_version=after.previous_version,
-                bundle_uri=after.bundle_uri,
-                bundle_digest=after.bundle_digest,
-                url=url,
-                replicas=after.replicas,
-                duration_s=_duration_s(after),
-            )
-        case RolloutState.ROLLED_BACK | RolloutState.SUPERSEDED:
-            return RolloutRolledBack(
-                pipeline=after.pipeline,
-                rollout_id=after.id,
-                version=after.version,
-                serving_version=serving_version,
-                reason=after.detail,
-            )
-        case _:
-            assert_never(after.state)
-
-
-def _duration_s(rollout: Rollout) -> float:
-    # The promotion was said by another machine's clock, which may be ahead of this one's.
-    finished_at = rollout.finished_at or rollout.requested_at
-    return max(0.0, (finished_at - rollout.requested_at).total_seconds())
-
-
-def _begin(rollout: Rollout, fleet: Fleet, now: datetime) -> Rollout:
-    # The clock of a rollout starts with its first replica: a cluster that is away delays it and fails nothing.
-    if fleet.replicas:
-        return replace(rollout, state=RolloutState.LOADING, started_at=now)
-    if fleet.failure:
-        return _roll_back(rollout, f"the cluster could not start the model: {fleet.failure}", now)
-    return rollout
-
-
-def _watch_loading(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: datetime) -> Rollout:
-    held = {
-        replica.name: held
-        for replica in fleet.replicas
-        if (held := replica.held.get(rollout.version)) and held.rollout_id == rollout.id
-    }
-    for name, one in sorted(held.items()):
-        if one.state is HoldState.FAILED:
-            return _roll_back(rollout, f"replica {name}: {one.detail}", now)
-    loaded = {name for name, one in held.items() if one.state is HoldState.LOADED}
-    live = {replica.name for replica in fleet.replicas}
-    if loaded == live and len(live) >= deployment.replicas:
-        return replace(rollout, state=RolloutState.FLIPPING)
-    if rollout.started_at and now - rollout.started_at > timedelta(seconds=deployment.timeout_s):
-        return _roll_back(rollout, _slow(loaded, live, deployment), now)
-    return rollout
-
-
-def _watch_flipping(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: datetime) -> Rollout:
-    # Replicas are there before the front knows their way; completed means that a caller gets an answer.
-    if len(fleet.replicas) < deployment.replicas or not fleet.reachable:
-        return rollout
-    if any(replica.answering != rollout.version for replica in fleet.replicas):
-        return rollout
-    return replace(rollout, state=RolloutState.COMPLETED, finished_at=now, replicas=len(fleet.replicas))
-
-
-def _roll_back(rollout: Rollout, detail: str, now: datetime) -> Rollout:
-    return replace(rollout, state=RolloutState.ROLLED_BACK, finished_at=now, detail=detail[:LONGEST_REASON])
-
-
-def _slow(loaded: set[str], live: set[str], deployment: Deployment) -> str:
-    late = ", ".join(sorted(live - loaded)) or f"{deployment.replicas - len(live)} that did not start"
-    return f"not loaded within {deployment.timeout_s:g} s by {late}"

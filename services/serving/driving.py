@@ -15,12 +15,16 @@ from services.chassis.bus import Bus
 from services.chassis.errors import TransientError
 from services.chassis.logs import Log
 from services.chassis.work import Work
+from services.serving.advancing import advance
 from services.serving.desired import desire
-from services.serving.domain import Deployment, Fleet, Rollout, RolloutState, advance, news, take_over
-from services.serving.ports import Board, Cluster, Deployments, Rollouts
+from services.serving.domain import WATCHED, Deployment, Fleet, Rollout, RolloutState, settle
+from services.serving.ports import Board, Cluster, Deployments, Rollouts, ScoreCells
+from services.serving.telling import news
 
 LONGEST_STEP_S = 2.0
 LOOK_AGAIN_S = 0.5
+EVIDENCE_EVERY_S = 1.0
+"""Replicas count all the time and report as often; what they counted is looked at, and written down, in such steps."""
 
 log = Log(__name__)
 
@@ -29,12 +33,19 @@ class Driver:
     """Takes every deployment where it should be. One reconciler of the service."""
 
     def __init__(
-        self, cluster: Cluster, board_of: Callable[[Bus], Board], *, clock: Callable[[], datetime] = utc_now
+        self,
+        cluster: Cluster,
+        board_of: Callable[[Bus], Board],
+        cells: ScoreCells,
+        *,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._cluster = cluster
         self._board_of = board_of
+        self._cells = cells
         self._clock = clock
         self._board: Board | None = None
+        self._looked_at: dict[str, datetime] = {}
 
     @property
     def board(self) -> Board:
@@ -81,7 +92,7 @@ class Driver:
         desired = desire(deployment, [*waiting, *filter(None, kept)])
         if await self.board.desired(pipeline) != desired:
             await self.board.post_desired(desired)
-        if not waiting:
+        if not waiting or not self._is_due(waiting[0]):
             return False
         reports = await self.board.reports(pipeline)
         first = waiting[0]
@@ -90,12 +101,28 @@ class Driver:
             failure=await self._cluster.failure(pipeline),
             reachable=first.state is RolloutState.FLIPPING and await self._cluster.reaches(pipeline, first.version),
         )
-        if await self._advance(work, first.id, fleet):
+        edges = await self._edges(first, kept[0] if kept else None)
+        if await self._advance(work, first.id, fleet, edges):
             return await self._drive(work, deployment)
-        return first.state is not RolloutState.PENDING
+        # What two versions are compared by comes in seconds, not in milliseconds.
+        return first.state not in WATCHED | {RolloutState.PENDING}
 
-    async def _advance(self, work: Work, rollout_id: UUID, fleet: Fleet) -> bool:
-        """Take a rollout one state further, if it can be; tell whether it was."""
+    def _is_due(self, rollout: Rollout) -> bool:
+        """Tell whether to look at a rollout: each change of traffic would write down what a second later is old."""
+        now, looked_at = self._clock(), self._looked_at.get(rollout.pipeline)
+        if rollout.state in WATCHED and looked_at and (now - looked_at).total_seconds() < EVIDENCE_EVERY_S:
+            return False
+        self._looked_at[rollout.pipeline] = now
+        return True
+
+    async def _edges(self, rollout: Rollout, champion: Rollout | None) -> tuple[float, ...]:
+        """Find the cells that scores will be compared in: the champion's own, read once per rollout."""
+        if champion is None or not rollout.stages or rollout.state is not RolloutState.LOADING:
+            return rollout.evidence.score_edges
+        return rollout.evidence.score_edges or await self._cells.edges(champion.bundle_uri, champion.bundle_digest)
+
+    async def _advance(self, work: Work, rollout_id: UUID, fleet: Fleet, edges: tuple[float, ...]) -> bool:
+        """Take a rollout on, if it can be; tell whether it is in another state or step now."""
         async with work.transaction() as transaction:
             rollouts, deployments = transaction.port(Rollouts), transaction.port(Deployments)
             before = await rollouts.get(rollout_id)
@@ -105,20 +132,23 @@ class Driver:
             if before is None or deployment is None:
                 return False
             answering = await rollouts.get(deployment.answering) if deployment.answering else None
-            after = advance(before, deployment, fleet, now=self._clock())
+            version = answering.version if answering else None
+            after = advance(before, deployment, fleet, answering=version, now=self._clock())
             if after == before:
                 return False
-            if before.state is RolloutState.PENDING:
-                after = replace(after, previous_version=answering.version if answering else None)
-            if after.state is RolloutState.FLIPPING:
-                await deployments.save(take_over(deployment, after))
-            await rollouts.save(after)
+            settled = settle(deployment, after)
+            if settled != deployment:
+                await deployments.save(settled)
+                answering = await rollouts.get(settled.answering) if settled.answering else None
+            await rollouts.save(replace(after, evidence=replace(after.evidence, score_edges=edges)))
             serving_version = answering.version if answering else None
             fact = news(before, after, serving_version=serving_version, url=self._cluster.url(after.pipeline))
             if fact:
                 transaction.say(fact, cause=after.cause)
-        _tell(before, after)
-        return True
+        moved = (before.state, before.step) != (after.state, after.step)
+        if moved:
+            _tell(before, after)
+        return moved
 
 
 def _tell(before: Rollout, after: Rollout) -> None:
@@ -129,5 +159,6 @@ def _tell(before: Rollout, after: Rollout) -> None:
         rollout_id=str(after.id),
         was=before.state.value,
         state=after.state.value,
+        step=after.step,
         detail=after.detail,
     )

@@ -8,41 +8,57 @@ from contracts.registry import ModelVersionPromoted
 from contracts.training import PipelineRegistered
 from services.chassis.errors import TransientError
 from services.chassis.subscriptions import Cause, Subscription
-from services.serving.domain import STOPPABLE, Deployment, Rollout, news, supersede
+from services.serving import steering
+from services.serving.advancing import supersede
+from services.serving.domain import BEFORE_FLIP, Deployment, Rollout, RolloutState
 from services.serving.ports import Deployments, Rollouts
+from services.serving.precompute import handlers as precompute
+from services.serving.precompute.ports import Plans
+from services.serving.steering import end
 
 ROLLOUTS = UUID("6f1f4c1e-5a53-4d5e-9a5e-6d1f7f0c2b11")
 """Namespace: a promotion heard twice asks for one rollout."""
 
 
-async def on_pipeline_registered(event: PipelineRegistered, deployments: Deployments, cause: Cause) -> list[Message]:
+async def on_pipeline_registered(
+    event: PipelineRegistered, deployments: Deployments, plans: Plans, cause: Cause
+) -> list[Message]:
     """Keep how the pipeline's versions are rolled out; its replicas start before there is a version to load."""
     rollout = event.definition.rollout
     known = await deployments.hold(event.pipeline)
     wanted = Deployment(
-        event.pipeline, rollout.replicas, rollout.max_golden_difference, rollout.timeout_s, cause.said_at
+        event.pipeline, rollout.replicas, rollout.max_golden_difference, rollout.timeout_s, cause.said_at, plan=rollout
     )
     if known:
-        wanted = replace(wanted, registered_at=known.registered_at, answering=known.answering, previous=known.previous)
+        wanted = replace(
+            wanted,
+            registered_at=known.registered_at,
+            answering=known.answering,
+            previous=known.previous,
+            diverged_since=known.diverged_since,
+        )
     await deployments.save(wanted)
+    await precompute.keep_rules(event.definition, plans)
     return []
 
 
 async def on_version_promoted(
     event: ModelVersionPromoted, deployments: Deployments, rollouts: Rollouts, cause: Cause
 ) -> list[Message]:
-    """Ask for a rollout of the new champion; one that waits for an older champion is over."""
+    """Ask for a rollout of the new champion.
+
+    One that has not all traffic yet is over: what answered before it answers everything again. One whose version
+    answers is finished first, unless the way back from it is what was asked for.
+    """
     deployment = await deployments.hold(event.pipeline)
     if deployment is None:
         raise TransientError("pipeline_unknown", pipeline=event.pipeline)
-    answering = await rollouts.get(deployment.answering) if deployment.answering else None
     facts: list[Message] = []
     for waiting in await rollouts.open(event.pipeline):
-        if waiting.state in STOPPABLE:
+        way_back = waiting.state is RolloutState.BAKING and waiting.previous_version == event.version
+        if waiting.state in BEFORE_FLIP or way_back:
             over = supersede(waiting, event.version, now=cause.received_at)
-            await rollouts.save(over)
-            fact = news(waiting, over, serving_version=answering.version if answering else None, url="")
-            facts += [fact] if fact else []
+            facts += await end(waiting, over, deployment, deployments, rollouts)
     await rollouts.save(
         Rollout(
             id=uuid5(ROLLOUTS, cause.message_id),
@@ -55,6 +71,7 @@ async def on_version_promoted(
             reason=event.reason,
             cause=cause,
             requested_at=cause.said_at,
+            plan=deployment.plan,
         )
     )
     return facts
@@ -63,4 +80,6 @@ async def on_version_promoted(
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
     Subscription(ModelVersionPromoted, on_version_promoted),
+    *steering.SUBSCRIPTIONS,
+    *precompute.SUBSCRIPTIONS,
 )

@@ -1,20 +1,45 @@
 """The composition root of serving."""
 
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from services.chassis.jobs import Jobs
+from services.chassis.ray_jobs import RayJobs
 from services.chassis.service import Service
 from services.chassis.work import Reconciler
 from services.serving import api, handlers
 from services.serving.board import BusBoard
 from services.serving.driving import Driver
+from services.serving.inspecting import Inspector
 from services.serving.ports import Board, Cluster, Deployments, Rollouts
+from services.serving.precompute import api as precompute_api
+from services.serving.precompute.driving import PrecomputeDriver
+from services.serving.precompute.files import StoredPredictionFiles
+from services.serving.precompute.ports import Plans, Precomputations
+from services.serving.precompute.store import SqlPlans, SqlPrecomputations
 from services.serving.ray_serve import RayServe
+from services.serving.score_cells import BundleScoreCells
 from services.serving.settings import ServingSettings
 from services.serving.store import ServingRow, SqlDeployments, SqlRollouts
 
 
 def build(settings: ServingSettings) -> Service:
     """Put serving together."""
-    cluster = RayServe(settings)
-    driver = Driver(cluster, BusBoard)
+    jobs = RayJobs(settings.ray_url, token_path=settings.ray_token_path)
+    return assemble(settings, RayServe(settings), jobs)
+
+
+def assemble(settings: ServingSettings, cluster: Cluster, jobs: Jobs) -> Service:
+    """Put serving together on a given cluster."""
+    driver = Driver(cluster, BusBoard, BundleScoreCells())
+    inspector = Inspector(lambda: driver.board, timedelta(seconds=settings.diverged_after_s))
+    precompute = PrecomputeDriver(
+        jobs, StoredPredictionFiles(settings.store_uri), settings.job_python, settings.otlp_endpoint
+    )
+    router = APIRouter()
+    for part in (api.router, precompute_api.router):
+        router.include_router(part)
     return Service(
         "serving",
         settings,
@@ -24,9 +49,11 @@ def build(settings: ServingSettings) -> Service:
             Rollouts: SqlRollouts,
             Board: lambda _: driver.board,
             Cluster: lambda _: cluster,
+            Plans: SqlPlans,
+            Precomputations: SqlPrecomputations,
         },
-        router=api.router,
-        reconcilers=(Reconciler(driver.step),),
+        router=router,
+        reconcilers=(Reconciler(driver.step), Reconciler(inspector.step), Reconciler(precompute.step)),
         rows=ServingRow,
     )
 

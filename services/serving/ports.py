@@ -91,3 +91,14 @@ class Cluster(Protocol):
 
     def url(self, pipeline: str) -> str:
         """Give the base URL of a model."""
+
+
+class ScoreCells(Protocol):
+    """How the scores of a version are spread, from its bundle."""
+
+    async def edges(self, bundle_uri: str, bundle_digest: str) -> tuple[float, ...]:
+        """Read the edges between cells that hold about equally many of its scores; none where it has no reference.
+
+        Raises:
+            TransientError: The bundle can't be read at present.
+        """

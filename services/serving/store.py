@@ -6,15 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import JSON, Text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, asc, col, desc, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.registry import PromotionKind
+from contracts.rollout import Rollout as Plan
 from services.chassis.database import UtcDateTime
 from services.chassis.subscriptions import Cause
 from services.serving.domain import OPEN, Deployment, Rollout, RolloutState
+from services.serving.evidence import Evidence
+
+EVIDENCE = TypeAdapter(Evidence)
 
 
 class ServingRow(SQLModel, registry=registry()):
@@ -33,10 +38,17 @@ class DeploymentRow(ServingRow, table=True):
     registered_at: datetime = Field(sa_type=UtcDateTime)
     answering: UUID | None = None
     previous: UUID | None = None
+    plan: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    diverged_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> "DeploymentRow":
+        """Write a deployment as a row."""
+        return cls(**{**asdict(deployment), "plan": deployment.plan.model_dump(mode="json")})
 
     def to_domain(self) -> Deployment:
         """Read the row."""
-        return Deployment(**self.model_dump())
+        return Deployment(**{**self.model_dump(), "plan": Plan.model_validate(self.plan or {})})
 
 
 class RolloutRow(ServingRow, table=True):
@@ -60,13 +72,23 @@ class RolloutRow(ServingRow, table=True):
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     replicas: int = 0
     detail: str = Field(default="", sa_type=Text)
+    plan: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    paused: bool = False
+    hastened: bool = False
+    evidence: dict[str, Any] | None = Field(default=None, sa_type=JSON)
 
     @classmethod
     def of(cls, rollout: Rollout) -> "RolloutRow":
         """Write a rollout as a row."""
         said, received = rollout.cause.said_at.isoformat(), rollout.cause.received_at.isoformat()
-        cause = {**asdict(rollout.cause), "said_at": said, "received_at": received}
-        return cls(**{**asdict(rollout), "kind": rollout.kind.value, "state": rollout.state.value, "cause": cause})
+        known = {
+            "kind": rollout.kind.value,
+            "state": rollout.state.value,
+            "cause": {**asdict(rollout.cause), "said_at": said, "received_at": received},
+            "plan": rollout.plan.model_dump(mode="json"),
+            "evidence": EVIDENCE.dump_python(rollout.evidence, mode="json"),
+        }
+        return cls(**{**asdict(rollout), **known})
 
     def to_domain(self) -> Rollout:
         """Read the row."""
@@ -75,6 +97,8 @@ class RolloutRow(ServingRow, table=True):
             "kind": PromotionKind(self.kind),
             "state": RolloutState(self.state),
             "cause": Cause(**{**self.cause, **times}),
+            "plan": Plan.model_validate(self.plan or {}),
+            "evidence": EVIDENCE.validate_python(self.evidence or {}),
         }
         return Rollout(**{**self.model_dump(), **known})
 
@@ -103,7 +127,7 @@ class SqlDeployments:
 
     async def save(self, deployment: Deployment) -> None:
         """Add it or replace what was known."""
-        await self._session.merge(DeploymentRow(**asdict(deployment)))
+        await self._session.merge(DeploymentRow.of(deployment))
         await self._session.flush()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts import ingestion, monitoring, registry, serving, training
+from contracts import ingestion, monitoring, precompute, registry, serving, training
 from contracts.bundle import DatasetRef, Lineage
 from contracts.message import Message
 from contracts.pipeline import (
@@ -26,6 +26,7 @@ from contracts.pipeline import (
 PIPELINE = "flight_delays"
 RUN = UUID("6f2d1a70-58b8-4c25-9d0e-0c8f2f7f9a01")
 ROLLOUT = UUID("0a1c7d6e-4f1e-4c93-8a57-2f3f5b6f7c02")
+PRECOMPUTATION = UUID("5d0be1f2-7c64-4b0f-9d51-3c1e8a6f4d03")
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
 RUN_URI = f"/srv/everloop/store/runs/{RUN}"
@@ -189,6 +190,14 @@ def _registry() -> list[Message]:
             reason="looks right",
             **bundle,
         ),
+        registry.ModelVersionDemoted(
+            pipeline=PIPELINE,
+            version=2,
+            champion_version=1,
+            rollout_id=ROLLOUT,
+            demoted_by="serving",
+            reason="errors: 9 of 120 requests failed, 2 of 2300 of version 1",
+        ),
         registry.ModelVersionRejected(
             pipeline=PIPELINE, version=2, run_id=RUN, rejected_by="gates", reason="auc 0.69 is not at least 0.702"
         ),
@@ -204,6 +213,20 @@ def _registry() -> list[Message]:
     ]
 
 
+def _guard_verdict() -> serving.GuardVerdict:
+    return serving.GuardVerdict(
+        test=serving.GuardTest.ERRORS,
+        failed=True,
+        statistic=11.2,
+        threshold=5.99,
+        candidate=0.075,
+        champion=0.0009,
+        candidate_requests=120,
+        champion_requests=2300,
+        explanation="errors: 9 of 120 requests failed, 2 of 2300 of version 1",
+    )
+
+
 def _serving() -> list[Message]:
     batch = serving.PredictionBatch(
         version=2,
@@ -213,8 +236,25 @@ def _serving() -> list[Message]:
         inputs={"carrier": ("AA", None), "distance": (1400.0, 229.0)},
         scores=(0.23, 0.61),
     )
+    rollout: dict[str, Any] = {"rollout_id": ROLLOUT, "version": 2}
     return [
         serving.RolloutStarted(pipeline=PIPELINE, rollout_id=ROLLOUT, version=2, previous_version=1),
+        serving.RolloutStepped(
+            pipeline=PIPELINE,
+            rollout_id=ROLLOUT,
+            version=2,
+            previous_version=1,
+            step=0,
+            steps=2,
+            kind="canary",
+            share=0.05,
+            bake=timedelta(minutes=5),
+            bundle_uri=f"{RUN_URI}/bundle",
+            bundle_digest=digest("b"),
+        ),
+        serving.RolloutPaused(pipeline=PIPELINE, paused_by="ada", reason="looking at LGA", **rollout),
+        serving.RolloutResumed(pipeline=PIPELINE, resumed_by="ada", reason="LGA is fine", **rollout),
+        serving.RolloutHastened(pipeline=PIPELINE, hastened_by="ada", reason="a hotfix", **rollout),
         serving.RolloutCompleted(
             pipeline=PIPELINE,
             rollout_id=ROLLOUT,
@@ -227,9 +267,65 @@ def _serving() -> list[Message]:
             duration_s=1.25,
         ),
         serving.RolloutRolledBack(
-            pipeline=PIPELINE, rollout_id=ROLLOUT, version=2, serving_version=1, reason="golden answers differ"
+            pipeline=PIPELINE,
+            serving_version=1,
+            reason="errors: 9 of 120 requests failed, 2 of 2300 of version 1",
+            step=0,
+            promoted_at=NOON,
+            verdicts=(_guard_verdict(),),
+            **rollout,
         ),
+        serving.RolloutCommandRefused(
+            pipeline=PIPELINE,
+            command=serving.PauseRollout.subject,
+            command_id="c2d4",
+            requested_by="ada",
+            rollout_id=ROLLOUT,
+            rule="rollout_over",
+            detail="rollout over: state=completed",
+        ),
+        *(
+            command(pipeline=PIPELINE, rollout_id=ROLLOUT, requested_by="ada", reason="complaints from LGA")
+            for command in (
+                serving.PauseRollout,
+                serving.ResumeRollout,
+                serving.PromoteRollout,
+                serving.AbortRollout,
+            )
+        ),
+        serving.DeploymentDiverged(pipeline=PIPELINE, since=NOON, differences=("replica r-1 answers with version 1",)),
+        serving.DeploymentConverged(pipeline=PIPELINE, diverged_since=NOON, duration_s=41.5),
         serving.PredictionsServed(pipeline=PIPELINE, replica="r-1", batches=(batch,)),
+    ]
+
+
+def _precompute() -> list[Message]:
+    which: dict[str, Any] = {"precomputation_id": PRECOMPUTATION, "version": 2, "dataset_version": 3}
+    return [
+        precompute.StartPrecomputation(pipeline=PIPELINE, requested_by="ada", reason="before the holidays"),
+        precompute.PrecomputationStarted(
+            pipeline=PIPELINE, attempt=1, requested_by="policy:promotion", reason="version 2 answers", **which
+        ),
+        precompute.PrecomputationCompleted(
+            pipeline=PIPELINE,
+            table_uri="/srv/everloop/store/precomputed/flight_delays/table",
+            delta_version=4,
+            rows=27004,
+            lookup_uri=f"/srv/everloop/store/precomputed/flight_delays/{PRECOMPUTATION}/lookup.sqlite",
+            lookup_digest=digest("c"),
+            keys=27000,
+            duplicates=4,
+            without_key=0,
+            duration_s=9.5,
+            **which,
+        ),
+        precompute.PrecomputationFailed(
+            pipeline=PIPELINE,
+            reason=precompute.PrecomputationFailure.REFUSED,
+            detail="the files of the dataset version hold 27004 rows, expected [27003]",
+            attempts=1,
+            **which,
+        ),
     ]
 
 
@@ -270,5 +366,5 @@ def _monitoring() -> list[Message]:
 
 def every_message() -> list[Message]:
     """Give an example of every message there is."""
-    stories: tuple[Callable[[], list[Message]], ...] = (_ingestion, _training, _registry, _serving, _monitoring)
+    stories: tuple[Callable[[], list[Message]], ...] = (_ingestion, _training, _registry, _serving, _precompute, _monitoring)
     return [message for story in stories for message in story()]

@@ -9,13 +9,15 @@ import pytest
 from sqlalchemy import inspect
 from sqlmodel import SQLModel
 
+from contracts.rollout import Canary, Guard, Shadow
+from contracts.rollout import Rollout as Plan
 from services.chassis.database import Database
 from services.chassis.schema import migrate
 from services.serving import store
 from services.serving.domain import RolloutState
 from services.serving.ports import Deployments, Rollouts
 from tests.fakes.serving.deployments import InMemoryDeployments
-from tests.fakes.serving.examples import deployment, rollout
+from tests.fakes.serving.examples import NOW, deployment, evidence, rollout
 from tests.fakes.serving.rollouts import InMemoryRollouts
 from tests.fixtures.databases import Transactions
 
@@ -60,14 +62,17 @@ async def transaction(prepare: Callable[[type[SQLModel]], Awaitable[Transactions
 
 
 async def test_deployment_comes_back_as_it_was_kept(transaction: Open) -> None:
+    known = deployment(
+        answering=rollout(1).id, previous=rollout(2).id, plan=Plan(steps=(Shadow(),)), diverged_since=NOW
+    )
     async with transaction() as (deployments, _):
         await deployments.save(deployment())
         await deployments.save(deployment(pipeline="boats"))
     async with transaction() as (deployments, _):
-        await deployments.save(deployment(answering=rollout(1).id, previous=rollout(2).id))
+        await deployments.save(known)
 
     async with transaction() as (deployments, _):
-        assert await deployments.get("flights") == deployment(answering=rollout(1).id, previous=rollout(2).id)
+        assert await deployments.get("flights") == known
         assert await deployments.hold("boats") == deployment(pipeline="boats")
         assert [one.pipeline for one in await deployments.all()] == ["boats", "flights"]
         assert await deployments.get("trains") is None
@@ -83,6 +88,10 @@ async def test_rollout_comes_back_as_it_was_kept(transaction: Open) -> None:
         finished_at=rollout(3).requested_at,
         replicas=2,
         detail="digest mismatch",
+        plan=Plan(steps=(Shadow(), Canary(share=0.05)), guard=Guard(slow_s=0.2)),
+        paused=True,
+        hastened=True,
+        evidence=evidence(),
     )
     async with transaction() as (_, rollouts):
         await rollouts.save(rollout(1))
@@ -92,6 +101,16 @@ async def test_rollout_comes_back_as_it_was_kept(transaction: Open) -> None:
     async with transaction() as (_, rollouts):
         assert await rollouts.get(done.id) == done
         assert await rollouts.get(rollout(9).id) is None
+
+
+async def test_rollout_from_before_there_were_plans_is_read_as_all_at_once(transaction: Open) -> None:
+    async with transaction() as (_, rollouts):
+        await rollouts.save(rollout(1))
+
+    async with transaction() as (_, rollouts):
+        found = await rollouts.get(rollout(1).id)
+    assert found is not None
+    assert (found.plan.steps, found.stages, found.step) == ((), (), None)
 
 
 async def test_open_rollouts_are_the_ones_that_are_not_over(transaction: Open) -> None:
@@ -104,7 +123,9 @@ async def test_open_rollouts_are_the_ones_that_are_not_over(transaction: Open) -
         assert [one.state for one in await rollouts.open("flights")] == [
             RolloutState.PENDING,
             RolloutState.LOADING,
+            RolloutState.STEPPING,
             RolloutState.FLIPPING,
+            RolloutState.BAKING,
         ]
 
 

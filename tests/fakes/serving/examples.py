@@ -5,8 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from contracts.registry import ModelVersionPromoted, PromotionKind
+from contracts.rollout import Guard
 from services.chassis.subscriptions import Cause
 from services.serving.domain import Deployment, Fleet, Held, HoldState, Replica, Rollout
+from services.serving.evidence import Evidence
+from services.serving.traffic import Arms, Traffic
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGEST = f"sha256:{'a' * 64}"
@@ -67,3 +70,15 @@ def replica(name: str, of: Rollout, state: HoldState, *, answering: int | None =
 
 def fleet(*replicas: Replica, failure: str | None = None) -> Fleet:
     return Fleet(replicas, failure, reachable=True)
+
+
+def arms(requests: int, others: int, *, errors: int = 0, scores: tuple[float, ...] = ()) -> Arms:
+    """What a candidate and its champion did, the champion without a fault."""
+    mine = Traffic(requests, errors, seconds=0.01 * requests, scores=scores)
+    return Arms(mine, Traffic(others, seconds=0.01 * others, scores=tuple(others * one / requests for one in scores)))
+
+
+def evidence() -> Evidence:
+    """What was seen in a first step, by two replicas."""
+    seen = {"a": arms(4, 36, scores=(1.5, 2.5)), "b": arms(5, 45, errors=1)}
+    return Evidence(score_edges=(0.5,)).begin(0, NOW, Guard()).hear(seen, Guard())

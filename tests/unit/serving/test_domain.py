@@ -8,19 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.serving import RolloutCompleted, RolloutRolledBack, RolloutStarted
-from services.serving.domain import (
-    OPEN,
-    Fleet,
-    Held,
-    HoldState,
-    Replica,
-    Rollout,
-    RolloutState,
-    advance,
-    news,
-    supersede,
-    take_over,
-)
+from services.serving.advancing import advance, supersede
+from services.serving.domain import OPEN, Fleet, Held, HoldState, Replica, Rollout, RolloutState, settle
+from services.serving.telling import news
 from tests.fakes.serving.examples import NOW, deployment, fleet, replica, rollout
 
 URL = "http://serve/v2/models/flights"
@@ -116,19 +106,25 @@ def test_every_ending_is_said() -> None:
         duration_s=2.0,
     )
     assert news(one, supersede(one, 2, now=NOW), serving_version=None, url=URL) == RolloutRolledBack(
-        pipeline="flights", rollout_id=one.id, version=1, reason="superseded by version 2"
+        pipeline="flights",
+        rollout_id=one.id,
+        version=1,
+        reason="superseded by version 2",
+        superseded=True,
+        promoted_at=one.requested_at,
     )
     assert news(one, one, serving_version=None, url=URL) is None
 
 
 def test_taking_over_twice_keeps_the_way_back() -> None:
-    first, second = rollout(1), rollout(2)
-    served = take_over(deployment(), first)
+    first, second = rollout(1, state=RolloutState.COMPLETED), rollout(2, state=RolloutState.FLIPPING)
+    served = settle(deployment(), first)
 
-    once = take_over(served, second)
+    once = settle(served, second)
 
     assert (once.answering, once.previous) == (second.id, first.id)
-    assert take_over(once, second) == once
+    assert settle(once, second) == once
+    assert settle(once, replace(second, state=RolloutState.ROLLED_BACK)) == replace(served, previous=None)
 
 
 replicas = st.builds(

@@ -18,6 +18,7 @@ from tests.fakes.serving.cluster import InMemoryCluster
 from tests.fakes.serving.deployments import InMemoryDeployments
 from tests.fakes.serving.examples import NOW, cause, deployment, promoted
 from tests.fakes.serving.rollouts import InMemoryRollouts
+from tests.fakes.serving.score_cells import InMemoryScoreCells
 from tests.fakes.work import InMemoryWork
 
 
@@ -29,6 +30,7 @@ class Story:
         self.rollouts = InMemoryRollouts()
         self.board = InMemoryBoard()
         self.cluster = InMemoryCluster()
+        self.cells = InMemoryScoreCells()
         self.work = InMemoryWork({Deployments: self.deployments, Rollouts: self.rollouts})
         self.now = NOW
         self.fails = False
@@ -36,7 +38,7 @@ class Story:
 
     def new_driver(self) -> Driver:
         """Start the service again: nothing but the record and the board survives."""
-        return Driver(self.cluster, lambda _: self.board, clock=lambda: self.now)
+        return Driver(self.cluster, lambda _: self.board, self.cells, clock=lambda: self.now)
 
     async def promote(self, version: int) -> None:
         await self.deployments.save(await self.deployments.get("flights") or deployment())

@@ -11,6 +11,7 @@ from services.serving.domain import RolloutState
 from services.serving.handlers import on_pipeline_registered, on_version_promoted
 from tests.fakes.serving.deployments import InMemoryDeployments
 from tests.fakes.serving.examples import DIGEST, cause, deployment, promoted, rollout
+from tests.fakes.serving.plans import InMemoryPlans
 from tests.fakes.serving.rollouts import InMemoryRollouts
 from tests.fixtures.bundles import DEFINITION
 
@@ -18,7 +19,7 @@ from tests.fixtures.bundles import DEFINITION
 async def test_registered_pipeline_becomes_a_deployment_without_a_version() -> None:
     deployments = InMemoryDeployments()
 
-    assert await on_pipeline_registered(registered(), deployments, cause()) == []
+    assert await on_pipeline_registered(registered(), deployments, InMemoryPlans(), cause()) == []
 
     (known,) = await deployments.all()
     assert (known.pipeline, known.timeout_s, known.answering) == ("tiny", 60.0, None)
@@ -28,7 +29,7 @@ async def test_pipeline_registered_again_keeps_what_answers() -> None:
     deployments = InMemoryDeployments()
     await deployments.save(deployment(pipeline="tiny", answering=rollout().id, timeout_s=1.0))
 
-    await on_pipeline_registered(registered(), deployments, cause())
+    await on_pipeline_registered(registered(), deployments, InMemoryPlans(), cause())
 
     (known,) = await deployments.all()
     assert (known.answering, known.timeout_s) == (rollout().id, 60.0)
@@ -57,7 +58,14 @@ async def test_newer_promotion_ends_the_rollout_that_waits() -> None:
     facts = await on_version_promoted(promoted(2), deployments, rollouts, cause("two"))
 
     assert facts == [
-        RolloutRolledBack(pipeline="flights", rollout_id=waiting.id, version=1, reason="superseded by version 2")
+        RolloutRolledBack(
+            pipeline="flights",
+            rollout_id=waiting.id,
+            version=1,
+            reason="superseded by version 2",
+            superseded=True,
+            promoted_at=waiting.requested_at,
+        )
     ]
     assert [one.version for one in await rollouts.open("flights")] == [2]
 
