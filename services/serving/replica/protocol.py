@@ -13,9 +13,10 @@ import orjson
 from contracts.bundle import DataType, Signature, TensorSpec
 from everloop.bundle.explaining import Attributions
 from services.serving.replica.binary import encode
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RequestError, quoted
 from services.serving.replica.question import Answer
 from services.serving.replica.reading import Tensor
+from services.serving.replica.repeats import refuse_repeated
 
 SCORE = "score"
 PREDICTION_ID = "prediction_id"
@@ -34,6 +35,7 @@ BINARY_SIZE_IN_LOG = 3
 
 _EVERY = tuple(spec.name for spec in OUTPUTS)
 _NAMES = (*_EVERY, ATTRIBUTIONS)
+_DECIDING = ("datatype", "shape", "data")
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
 
@@ -73,19 +75,33 @@ def parse(body: bytes, json_length: str | None = None, *, explain: bool = False)
     if not isinstance(content, dict):
         raise RequestError(400, "the body is not a JSON object")
     tensors = _tensors(content.get("inputs"))
+    refuse_repeated(memoryview(body)[:size], {"inputs": 1, **dict.fromkeys(_DECIDING, len(tensors))})
     if json_length is not None:
         _place_binary(tensors, memoryview(body)[size:])
+    return framed(content, tensors, size + BINARY_SIZE_IN_LOG * (len(body) - size), explain=explain)
+
+
+def framed(
+    content: Mapping[str, Any], tensors: Sequence[Tensor], size_bytes: int, *, explain: bool = False
+) -> InferRequest:
+    """Read the frame of a request that is plain values already, whatever they were decoded from.
+
+    Args:
+        content: ``id``, ``parameters`` and ``outputs``, as the protocol's JSON has them.
+        tensors: Its inputs, with their data in place.
+        size_bytes: What it takes in the log, roughly.
+        explain: Attributions are asked for outside of it.
+
+    Raises:
+        RequestError: 400 with the first fault found.
+    """
     parameters = _parameters(content, "the request")
     binary = flag(parameters, "binary_data_output")
     outputs = _outputs(content.get("outputs"), binary=binary)
     if explain or flag(parameters, "explain"):
         outputs.setdefault(ATTRIBUTIONS, binary)
     return InferRequest(
-        tensors,
-        tuple(outputs.items()),
-        text(content, "id"),
-        text(parameters, "routing_key"),
-        size + BINARY_SIZE_IN_LOG * (len(body) - size),
+        tensors, tuple(outputs.items()), text(content, "id"), text(parameters, "routing_key"), size_bytes
     )
 
 
@@ -106,7 +122,7 @@ def render(
     outputs: list[dict[str, Any]] = []
     tail: list[bytes] = []
     for name, binary in request.outputs:
-        tensor, values = _output(name, answered, explained)
+        tensor, values = output_tensor(name, answered, explained)
         if binary:
             tail.append(encode(values, tensor["datatype"]))
             tensor.setdefault("parameters", {})["binary_data_size"] = len(tail[-1])
@@ -179,7 +195,7 @@ def _place_binary(tensors: Sequence[dict[str, Any]], tail: memoryview) -> None:
         if type(size) is not int or size < 0 or place + size > len(tail):
             left = len(tail) - place
             raise RequestError(
-                400, f"input {tensor['name']!r} has the binary_data_size {size!r}; {left} bytes are left"
+                400, f"input {tensor['name']!r} has the binary_data_size {quoted(size)}; {left} bytes are left"
             )
         if "data" in tensor:
             raise RequestError(400, f"input {tensor['name']!r} has both data and a binary_data_size")
@@ -198,9 +214,10 @@ def _parameters(fields: Mapping[str, Any], whose: str) -> Mapping[str, Any]:
     return given
 
 
-def _output(
+def output_tensor(
     name: str, answered: Answer, explained: Attributions | None
 ) -> tuple[dict[str, Any], Sequence[float] | Sequence[str]]:
+    """Describe one output, without its values, and give them row by row."""
     shape = [len(answered.scores)]
     if name == SCORE:
         return {"name": name, "datatype": "FP64", "shape": shape}, answered.scores
@@ -230,7 +247,7 @@ def _outputs(chosen: object, *, binary: bool) -> dict[str, bool]:
     for one in chosen:
         name = one.get("name") if isinstance(one, dict) else None
         if not isinstance(name, str) or name not in _NAMES:
-            raise RequestError(400, f"unknown output {name!r}; the outputs are {', '.join(_NAMES)}")
+            raise RequestError(400, f"unknown output {quoted(name)}; the outputs are {', '.join(_NAMES)}")
         parameters = _parameters(one, f"output {name!r}")
         # Ignored, these would be answered with something else than was asked for.
         for extension in ("classification", "shared_memory_region"):

@@ -13,10 +13,11 @@ from typing import Any
 from contracts.bundle import DataType, Signature, TensorSpec
 from contracts.pipeline import NonFinite
 from services.serving.replica.binary import decode
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RequestError, quoted
 from services.serving.replica.question import Question
 
 LARGEST_INT64 = 2**63 - 1
+LONGEST_TEXT = 10_000
 
 Tensor = Mapping[str, Any]
 """``name``, ``datatype``, ``shape`` and ``data``: a list of values, or their bytes."""
@@ -43,7 +44,9 @@ _JSON_NAMES: Mapping[type, str] = {
 class Reader:
     """Reads questions against one signature."""
 
-    def __init__(self, signature: Signature, *, event_time: str | None, max_rows: int) -> None:
+    def __init__(
+        self, signature: Signature, *, event_time: str | None, max_rows: int, max_text_length: int = LONGEST_TEXT
+    ) -> None:
         """Prepare the look-up tables.
 
         Args:
@@ -51,8 +54,9 @@ class Reader:
             event_time: Name of the optional column that says when each row happened: ISO-8601 times with a
                 zone (BYTES), or milliseconds since 1970 (INT64).
             max_rows: Most rows of one question.
+            max_text_length: Most characters of one text.
         """
-        self._columns = {spec.name: _Column(spec) for spec in signature.inputs}
+        self._columns = {spec.name: _Column(spec, max_text_length) for spec in signature.inputs}
         self.event_time = event_time
         self._max_rows = max_rows
 
@@ -112,15 +116,16 @@ class Reader:
         return rows
 
     def _unknown(self, name: str) -> RequestError:
-        return RequestError(400, f"unknown input {name!r}; the inputs are {', '.join(self._columns)}")
+        return RequestError(400, f"unknown input {quoted(name)}; the inputs are {', '.join(self._columns)}")
 
 
 class _Column:
     """One input of the signature, ready to check values."""
 
-    __slots__ = ("allowed", "datatype", "name", "non_finite", "nullable")
+    __slots__ = ("allowed", "datatype", "max_text_length", "name", "non_finite", "nullable")
 
-    def __init__(self, spec: TensorSpec) -> None:
+    def __init__(self, spec: TensorSpec, max_text_length: int) -> None:
+        self.max_text_length = max_text_length
         self.name = spec.name
         self.datatype = spec.datatype.value
         self.nullable = spec.nullable
@@ -129,12 +134,14 @@ class _Column:
 
     def of_tensor(self, tensor: Tensor, rows: int) -> Sequence[Any]:
         if tensor.get("datatype") != self.datatype:
-            given = tensor.get("datatype")
-            raise RequestError(400, f"input {self.name!r} is {self.datatype}, not {given!r}; tensors are never cast")
+            given = quoted(tensor.get("datatype"))
+            raise RequestError(400, f"input {self.name!r} is {self.datatype}, not {given}; tensors are never cast")
         values = _values(tensor, self.name, rows)
         if isinstance(values, list):
             return self._checked(values)
         decoded = decode(values, self.datatype, rows, self.name)
+        if self.datatype == "BYTES":
+            return self._short(decoded)
         return self._finite(decoded) if self.datatype == "FP64" else decoded
 
     def of_rows(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
@@ -157,6 +164,13 @@ class _Column:
             if int in kinds:
                 values = [float(value) if type(value) is int else value for value in values]
             return self._finite(values)
+        elif self.datatype == "BYTES":
+            return self._short(values)
+        return values
+
+    def _short(self, values: list[Any]) -> Sequence[Any]:
+        if max((len(value) for value in values if value is not None), default=0) > self.max_text_length:
+            raise RequestError(400, f"input {self.name!r} holds a text of more than {self.max_text_length} characters")
         return values
 
     def _finite(self, values: list[Any]) -> Sequence[Any]:
@@ -196,7 +210,7 @@ def _row_count(tensor: Tensor) -> int:
 def _values(tensor: Tensor, name: str, rows: int) -> list[Any] | bytes | memoryview:
     shape = tensor.get("shape")
     if shape != [rows] and shape != [rows, 1]:
-        raise RequestError(400, f"input {name!r} has the shape {shape}, expected [{rows}] or [{rows}, 1]")
+        raise RequestError(400, f"input {name!r} has the shape {quoted(shape)}, expected [{rows}] or [{rows}, 1]")
     values = tensor.get("data")
     if isinstance(values, list):
         if len(values) != rows:
@@ -221,7 +235,7 @@ def _flat(values: list[Any], name: str, shape: list[int]) -> list[Any]:
 def _time_values(tensor: Tensor, name: str, rows: int) -> list[Any]:
     datatype = tensor.get("datatype")
     if datatype not in (DataType.BYTES.value, DataType.INT64.value):
-        raise RequestError(400, f"input {name!r} is BYTES (ISO-8601) or INT64 (milliseconds), not {datatype!r}")
+        raise RequestError(400, f"input {name!r} is BYTES (ISO-8601) or INT64 (milliseconds), not {quoted(datatype)}")
     values = _values(tensor, name, rows)
     if not isinstance(values, list):
         return decode(values, datatype, rows, name)
@@ -236,13 +250,13 @@ def _event_times(values: Sequence[object], name: str) -> list[datetime]:
     except KeyError as error:
         raise RequestError(400, f"input {name!r} is ISO-8601 with a zone, or integer milliseconds") from error
     except (ValueError, OverflowError, OSError) as error:
-        raise RequestError(400, f"input {name!r} holds no time with a zone: {error}") from error
+        raise RequestError(400, f"input {name!r} holds no time with a zone: {str(error)[:100]}") from error
 
 
 def _from_iso(value: Any) -> datetime:
     time = datetime.fromisoformat(value)
     if time.tzinfo is None:
-        raise ValueError(f"{value!r} has no zone")
+        raise ValueError(f"{quoted(value)} has no zone")
     return time.astimezone(UTC)
 
 

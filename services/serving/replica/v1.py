@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -11,6 +12,7 @@ from services.serving.replica.errors import RequestError
 from services.serving.replica.explaining import attributions
 from services.serving.replica.protocol import flag, text
 from services.serving.replica.question import Answer
+from services.serving.replica.repeats import refuse_repeated
 from services.serving.replica.v2 import JSON, ROUTING_KEY_HEADER, Reply, provenance
 
 WRAPPER = ("rows", "routing_key", "explain")
@@ -25,6 +27,7 @@ async def predict(
     headers: Mapping[str, str],
     version: str | None = None,
     *,
+    request_id: UUID | None = None,
     explain: bool = False,
 ) -> Reply:
     """Answer one request.
@@ -34,6 +37,7 @@ async def predict(
         body: ``{"rows": [{column: value}, ...]}``, a bare list of rows, or one bare row.
         headers: What came with it, names in lower case: trace context, routing key.
         version: The number the caller asked for; unset: whichever answers.
+        request_id: Decides the prediction ids, for a request that can come twice.
         explain: Say what each feature added to each score; the body can ask for it too.
 
     Raises:
@@ -41,9 +45,10 @@ async def predict(
     """
     rows, options = _parse(body)
     chosen = answering.choose(version, routing_key=headers.get(ROUTING_KEY_HEADER) or text(options, "routing_key"))
+    refuse_repeated(body, dict.fromkeys((spec.name for spec in chosen.signature.inputs), len(rows)))
     question = chosen.reader.of_rows(rows, len(body))
     explained = await attributions(chosen.explain, question) if explain or flag(options, "explain") else None
-    answered = await answering.answer(chosen, question, traceparent=headers.get("traceparent"))
+    answered = await answering.answer(chosen, question, traceparent=headers.get("traceparent"), request_id=request_id)
     content = _render(answered, explained, model=answering.model)
     return Reply(content, {"content-type": JSON, **provenance(answered)})
 
