@@ -58,16 +58,13 @@ class Ledger:
 def enter(ledger: Ledger, candidate: Traffic, champion: Traffic, guard: Guard) -> Ledger:
     """Add a block: what both versions were asked since the last one. Each must have been asked something."""
     share = candidate.requests / (candidate.requests + champion.requests)
-    weight, differences = _differences(candidate, champion)
-    shifts = weight * differences + (np.asarray(ledger.shifts) if ledger.shifts else 0.0)
+    entered = _enter_scores(ledger, candidate, champion)
     return replace(
-        ledger,
+        entered,
         candidate=ledger.candidate + candidate,
         champion=ledger.champion + champion,
         errors=_with(ledger.errors, candidate.errors, champion.errors, share, guard.max_error_ratio),
         slow=_with(ledger.slow, candidate.slow, champion.slow, share, guard.max_slow_ratio),
-        weight=ledger.weight + weight,
-        shifts=tuple(shifts.tolist()) if weight else ledger.shifts,
     )
 
 
@@ -84,8 +81,19 @@ def judge(ledger: Ledger, candidate: Traffic, guard: Guard) -> tuple[GuardVerdic
         _compared(GuardTest.ERRORS, ledger, ledger.errors, threshold, guard),
         _compared(GuardTest.SLOW, ledger, ledger.slow, threshold, guard),
         _shifted(ledger, threshold, guard),
-        _failing(candidate, threshold, guard),
+        _failing(candidate, ledger.champion, threshold, guard),
     )
+
+
+def _enter_scores(ledger: Ledger, candidate: Traffic, champion: Traffic) -> Ledger:
+    ours, theirs = np.asarray(candidate.scores, np.float64), np.asarray(champion.scores, np.float64)
+    answers, others = float(ours.sum()), float(theirs.sum())
+    if len(ours) != len(theirs) or not answers or not others:
+        return ledger
+    weight = answers * others / (answers + others)
+    below = np.cumsum(ours)[:-1] / answers - np.cumsum(theirs)[:-1] / others
+    known = np.asarray(ledger.shifts) if ledger.shifts else np.zeros(len(below))
+    return replace(ledger, weight=ledger.weight + weight, shifts=tuple((known + weight * below).tolist()))
 
 
 def _with(known: Sequence[float], candidate: int, champion: int, share: float, tolerated: float) -> tuple[float, ...]:
@@ -140,30 +148,23 @@ def _shifted(ledger: Ledger, threshold: float, guard: Guard) -> GuardVerdict:
     )
 
 
-def _failing(candidate: Traffic, threshold: float, guard: Guard) -> GuardVerdict:
+def _failing(candidate: Traffic, champion: Traffic, threshold: float, guard: Guard) -> GuardVerdict:
     bound, failed, answered = guard.max_error_rate, candidate.errors, candidate.requests - candidate.errors
     rates = bound + (1 - bound) * RATES
     statistic = _mean(failed * np.log(rates / bound) + answered * np.log((1 - rates) / (1 - bound)))
+    rate, other = _rate(failed, candidate.requests), _rate(champion.errors, champion.requests)
     return GuardVerdict(
         test=GuardTest.FAILING,
-        failed=statistic >= threshold,
+        # In an outage both fail, and going back helps nobody.
+        failed=statistic >= threshold and rate > guard.max_error_ratio * other,
         statistic=statistic,
         threshold=threshold,
-        candidate=_rate(failed, candidate.requests),
+        candidate=rate,
+        champion=other,
         candidate_requests=candidate.requests,
-        champion_requests=0,
+        champion_requests=champion.requests,
         explanation=f"{failed} of {candidate.requests} requests failed; {bound:.0%} are allowed at most",
     )
-
-
-def _differences(candidate: Traffic, champion: Traffic) -> tuple[float, Array]:
-    """Weigh a block, and subtract the two shares of scores below each edge: shape (edges,)."""
-    ours, theirs = np.asarray(candidate.scores, np.float64), np.asarray(champion.scores, np.float64)
-    answers, others = float(ours.sum()), float(theirs.sum())
-    if len(ours) != len(theirs) or not answers or not others:
-        return 0.0, np.zeros(0)
-    below: Array = np.cumsum(ours)[:-1] / answers - np.cumsum(theirs)[:-1] / others
-    return answers * others / (answers + others), below
 
 
 def _mean(logarithms: Array) -> float:
