@@ -49,6 +49,16 @@ class Split(Contract):
     )
 
 
+class DesiredLookup(Contract):
+    """Scores that the version which answers has given in advance, to be mapped by every replica."""
+
+    precomputation_id: UUID
+    version: VersionNumber
+    uri: Uri
+    digest: Digest
+    max_age_s: float | None = Field(default=None, gt=0, description="From then on a row is stale; unset: never.")
+
+
 class DesiredState(Contract):
     """What every replica of one model shall hold, and which of it answers."""
 
@@ -60,6 +70,7 @@ class DesiredState(Contract):
     )
     max_golden_difference: float = 0.0
     split: Split | None = Field(default=None, description="Unset: the version that answers has all traffic.")
+    lookup: DesiredLookup | None = Field(default=None, description="Unset: nothing is looked up.")
 
 
 class HeldVersion(Contract):
@@ -133,6 +144,7 @@ class ReplicaReport(Contract):
     traffic: tuple[VersionTraffic, ...] = Field(default=(), description="Of the split that is desired now.")
     load: ReplicaLoad = ReplicaLoad()
     messages: MessageCounts = MessageCounts()
+    lookup: UUID | None = Field(default=None, description="The precomputation whose scores are looked up here.")
 
     def to_domain(self) -> Replica:
         """Give the part that decisions are made on."""

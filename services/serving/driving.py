@@ -4,7 +4,7 @@ Every step reads what is on record, looks at the world, and writes at most one s
 derived from the record each time, so dying anywhere costs a repetition and nothing else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
@@ -14,9 +14,9 @@ from contracts.message import utc_now
 from services.chassis.bus import Bus
 from services.chassis.errors import TransientError
 from services.chassis.logs import Log
-from services.chassis.work import Work
+from services.chassis.work import Transaction, Work
 from services.serving.advancing import advance
-from services.serving.desired import desire
+from services.serving.desired import DesiredLookup, desire
 from services.serving.domain import WATCHED, Deployment, Fleet, Rollout, RolloutState, settle
 from services.serving.ports import Board, Cluster, Deployments, Rollouts, ScoreCells
 from services.serving.telling import news
@@ -29,6 +29,14 @@ EVIDENCE_EVERY_S = 1.0
 log = Log(__name__)
 
 
+LookupOf = Callable[[Transaction, str, int | None], Awaitable[DesiredLookup | None]]
+"""Find what replicas shall look scores up in while a version of a model answers."""
+
+
+async def no_lookup(transaction: Transaction, pipeline: str, version: int | None) -> None:
+    """Have nothing looked up."""
+
+
 class Driver:
     """Takes every deployment where it should be. One reconciler of the service."""
 
@@ -38,11 +46,13 @@ class Driver:
         board_of: Callable[[Bus], Board],
         cells: ScoreCells,
         *,
+        lookup_of: LookupOf = no_lookup,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._cluster = cluster
         self._board_of = board_of
         self._cells = cells
+        self._lookup_of = lookup_of
         self._clock = clock
         self._board: Board | None = None
         self._looked_at: dict[str, datetime] = {}
@@ -89,7 +99,9 @@ class Driver:
             rollouts = transaction.port(Rollouts)
             waiting = list(await rollouts.open(pipeline))
             kept = [await rollouts.get(id_) for id_ in (deployment.answering, deployment.previous) if id_]
-        desired = desire(deployment, [*waiting, *filter(None, kept)])
+            desired = desire(deployment, [*waiting, *filter(None, kept)])
+            lookup = await self._lookup_of(transaction, pipeline, desired.answering)
+        desired = desired.model_copy(update={"lookup": lookup})
         if await self.board.desired(pipeline) != desired:
             await self.board.post_desired(desired)
         if not waiting or not self._is_due(waiting[0]):

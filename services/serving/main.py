@@ -14,7 +14,7 @@ from services.serving.driving import Driver
 from services.serving.inspecting import Inspector
 from services.serving.ports import Board, Cluster, Deployments, Rollouts
 from services.serving.precompute import api as precompute_api
-from services.serving.precompute.driving import PrecomputeDriver
+from services.serving.precompute.driving import PrecomputeDriver, lookup_of
 from services.serving.precompute.files import StoredPredictionFiles
 from services.serving.precompute.ports import Plans, Precomputations
 from services.serving.precompute.store import SqlPlans, SqlPrecomputations
@@ -32,7 +32,7 @@ def build(settings: ServingSettings) -> Service:
 
 def assemble(settings: ServingSettings, cluster: Cluster, jobs: Jobs) -> Service:
     """Put serving together on a given cluster."""
-    driver = Driver(cluster, BusBoard, BundleScoreCells())
+    driver = Driver(cluster, BusBoard, BundleScoreCells(), lookup_of=lookup_of)
     inspector = Inspector(lambda: driver.board, timedelta(seconds=settings.diverged_after_s))
     precompute = PrecomputeDriver(
         jobs, StoredPredictionFiles(settings.store_uri), settings.job_python, settings.otlp_endpoint

@@ -20,7 +20,8 @@ from services.chassis.errors import RejectedError, TransientError
 from services.chassis.jobs import Jobs, JobStatus, job_environment
 from services.chassis.logs import Log
 from services.chassis.telemetry import current_traceparent
-from services.chassis.work import Work
+from services.chassis.work import Transaction, Work
+from services.serving.desired import DesiredLookup
 from services.serving.ports import Deployments, Rollouts
 from services.serving.precompute.domain import (
     Plan,
@@ -38,6 +39,24 @@ from services.serving.precompute.ports import Plans, Precomputations, Prediction
 Change = tuple[Precomputation, list[Message]]
 
 log = Log(__name__)
+
+
+async def lookup_of(transaction: Transaction, pipeline: str, version: int | None) -> DesiredLookup | None:
+    """Find what replicas shall look scores up in while a version answers: never another version's."""
+    plan = await transaction.port(Plans).get(pipeline)
+    if version is None or plan is None or plan.precompute is None:
+        return None
+    one = await transaction.port(Precomputations).newest_completed(pipeline, version)
+    if one is None or one.report is None:
+        return None
+    max_age = plan.precompute.max_age
+    return DesiredLookup(
+        precomputation_id=one.id,
+        version=version,
+        uri=one.report.lookup.uri,
+        digest=one.report.lookup.digest,
+        max_age_s=max_age.total_seconds() if max_age else None,
+    )
 
 
 @dataclass(frozen=True)

@@ -83,10 +83,10 @@ async def start_precomputation(
 
 
 async def answering(pipeline: str, deployments: Deployments, rollouts: Rollouts) -> Candidate | None:
-    """Find the version that answers, once its rollout is through."""
+    """Find the version that answers, once all traffic is its own; while it bakes, its scores are made ready."""
     deployment = await deployments.get(pipeline)
     rollout = await rollouts.get(deployment.answering) if deployment and deployment.answering else None
-    if rollout is None or rollout.state is not RolloutState.COMPLETED:
+    if rollout is None or rollout.state not in (RolloutState.BAKING, RolloutState.COMPLETED):
         return None
     return Candidate(
         version=rollout.version,
