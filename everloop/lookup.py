@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 from uuid import UUID
+from weakref import finalize
 
 from pydantic import AwareDatetime, Field
 
@@ -152,6 +153,8 @@ class Lookup:
     def __init__(self, connection: sqlite3.Connection, about: About) -> None:
         self._connection = connection
         self.about = about
+        # Whoever still reads from a lookup that was replaced keeps it open.
+        self._close = finalize(self, connection.close)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -199,8 +202,8 @@ class Lookup:
         return ScoredRow(number, score, None if event_time is None else _moment(event_time), _moment(computed_at))
 
     def close(self) -> None:
-        """Let the file go."""
-        self._connection.close()
+        """Let the file go; done too when nobody holds the lookup any more."""
+        self._close()
 
 
 def _text(value: object) -> str:

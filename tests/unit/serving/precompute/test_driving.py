@@ -15,19 +15,21 @@ from contracts.precompute import (
 )
 from services.chassis.errors import TransientError
 from services.chassis.jobs import JobStatus
+from services.serving.desired import DesiredLookup
+from services.serving.domain import RolloutState
 from services.serving.ports import Deployments, Rollouts
 from services.serving.precompute.domain import State
-from services.serving.precompute.driving import PrecomputeDriver
+from services.serving.precompute.driving import PrecomputeDriver, lookup_of
 from services.serving.precompute.ports import Plans, Precomputations
 from tests.fakes.jobs import InMemoryJobs
 from tests.fakes.serving.deployments import InMemoryDeployments
-from tests.fakes.serving.examples import NOW
+from tests.fakes.serving.examples import NOW, deployment, rollout
 from tests.fakes.serving.plans import InMemoryPlans
 from tests.fakes.serving.precomputations import InMemoryPrecomputations
 from tests.fakes.serving.prediction_files import InMemoryPredictionFiles
 from tests.fakes.serving.rollouts import InMemoryRollouts
 from tests.fakes.work import InMemoryWork
-from tests.unit.serving.precompute.examples import answers, dataset, plan
+from tests.unit.serving.precompute.examples import RULES, answers, dataset, plan
 
 
 class KilledError(Exception):
@@ -201,6 +203,41 @@ async def test_a_job_the_cluster_refuses_is_not_asked_for_again(story: Story) ->
     (failed,) = story.work.of(PrecomputationFailed)
     assert failed.reason is PrecomputationFailure.REFUSED
     assert "no such resource" in failed.detail
+
+
+async def test_replicas_are_told_of_the_answering_version_s_scores_and_of_no_others(story: Story) -> None:
+    await story.begin(version=1)
+    for _ in range(5):
+        await story.step()
+        story.work_is_done()
+
+    async def told(version: int | None) -> DesiredLookup | None:
+        async with story.work.transaction(write=False) as tx:
+            return await lookup_of(tx, "flights", version)  # type: ignore[arg-type]
+
+    (done,) = await story.precomputations.recent()
+    assert done.report is not None
+    assert await told(1) == DesiredLookup(
+        precomputation_id=done.id, version=1, uri=done.report.lookup.uri, digest=done.report.lookup.digest
+    )
+    assert await told(2) is None
+    assert await told(None) is None
+    await story.plans.save(plan(precompute=RULES.model_copy(update={"max_age": timedelta(hours=1)})))
+    assert (lookup := await told(1)) is not None
+    assert lookup.max_age_s == 3600
+    await story.plans.save(plan(precompute=None))
+    assert await told(1) is None
+
+
+async def test_a_version_that_bakes_has_its_scores_made_ready(story: Story) -> None:
+    await story.plans.save(plan())
+    baking = rollout(1, state=RolloutState.BAKING)
+    await story.rollouts.save(baking)
+    await story.deployments.save(deployment(answering=baking.id))
+
+    await story.step()
+
+    assert await story.states() == [(1, 1, State.SUBMITTING)]
 
 
 @pytest.mark.parametrize("call", range(1, 4))
