@@ -1,26 +1,27 @@
 """The one way from checked rows to an answer, whoever asked: HTTP, gRPC or a message."""
 
-import asyncio
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID, uuid4
 
-import numpy as np
-from numpy.typing import NDArray
 from opentelemetry.trace import Span, SpanKind
 
 from contracts import telemetry as names
 from contracts.message import utc_now
-from everloop.bundle.rows import InputError
 from services.chassis.telemetry import Telemetry, context_from, context_of
+from services.serving.desired import ReplicaLoad
+from services.serving.replica.asking import Asking
+from services.serving.replica.batching import RETRY_AFTER_S, Limits
+from services.serving.replica.capacity import Capacity
 from services.serving.replica.errors import RequestError
+from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.prediction_log import Answered, PredictionLog
 from services.serving.replica.question import Answer, Question
-from services.serving.replica.shelf import LoadedVersion, Shelf
+from services.serving.replica.shelf import Shelf
 
-RETRY_AFTER_S = 1
+NO_LIMITS = Limits()
 
 
 class Answering:
@@ -33,15 +34,17 @@ class Answering:
         log: PredictionLog,
         telemetry: Telemetry,
         *,
-        inline_rows: int,
         trace_ratio: float,
+        limits: Limits = NO_LIMITS,
+        max_waiting_rows: int = 100_000,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.model = model
         self.shelf = shelf
+        self._capacity = Capacity(max_waiting_rows)
+        self._asking = Asking(shelf, limits)
         self._log = log
         self._telemetry = telemetry
-        self._inline_rows = inline_rows
         self._trace_ratio = trace_ratio
         self._clock = clock
 
@@ -49,16 +52,17 @@ class Answering:
         """Choose who answers a request.
 
         Args:
-            version: The number the caller asked for; unset: the version that answers now.
+            version: The number the caller asked for; unset: the version that answers now, or during a rollout the
+                candidate for some.
             routing_key: Requests of one key are answered by one version while traffic is split.
 
         Raises:
             RequestError: 404 if that version is not held here, 503 if none answers yet.
         """
         if version is None:
-            if self.shelf.answering is None:
+            if (lineup := self.shelf.lineup) is None:
                 raise RequestError(503, f"no version of {self.model} answers yet", retry_after_s=RETRY_AFTER_S)
-            return self.shelf.answering
+            return lineup.choose(routing_key, random.random())  # noqa: S311  # sampling, not secrets
         found = self.shelf.version(int(version)) if version.isascii() and version.isdigit() else None
         if found is None:
             raise RequestError(404, f"version {version} of {self.model} is not held here")
@@ -81,10 +85,11 @@ class Answering:
             request_id: Decides the prediction ids, so that a request that comes twice is one prediction; unset: new.
 
         Raises:
-            RequestError: 400 if a value does not do, 500 if the model gives no number.
+            RequestError: 400 if a value does not do, 429 if too many rows wait, 500 if the model fails, 503 or 504 if
+                it takes too long.
         """
-        with self._span(traceparent, chosen.version, question.rows) as span:
-            scores = (await self._scores(chosen, question)).tolist()
+        with self._capacity.taken(question.rows), self._span(traceparent, chosen.version, question.rows) as span:
+            scores = await self._asking.scores(chosen, question)
             served_at = self._clock()
             prefix = (request_id or uuid4()).hex
             prediction_ids = [f"{prefix}-{row}" for row in range(question.rows)]
@@ -102,17 +107,23 @@ class Answering:
             )
         return Answer(chosen.version, scores, prediction_ids, served_at)
 
-    async def _scores(self, chosen: LoadedVersion, question: Question) -> NDArray[np.float64]:
-        try:
-            if question.rows <= self._inline_rows:
-                scores = chosen.predict(question.columns)
-            else:
-                scores = await asyncio.to_thread(chosen.predict, question.columns)
-        except InputError as error:
-            raise RequestError(400, str(error)) from error
-        if not np.isfinite(scores).all():
-            raise RequestError(500, f"version {chosen.version} gave a score that is no number")
-        return scores
+    def hung_s(self) -> float:
+        """Tell for how long a call of the version that answers has not returned though it was given up; 0: none."""
+        return self._asking.hung_s()
+
+    def load(self) -> ReplicaLoad:
+        """Count what is and was done."""
+        asked, capacity = self._asking, self._capacity
+        return ReplicaLoad(
+            requests=asked.answered,
+            failed=asked.failed,
+            refused=capacity.refused,
+            calls=asked.calls,
+            requests_now=capacity.questions,
+            rows_now=capacity.rows,
+            copies=asked.shadows.asked,
+            copies_dropped=asked.shadows.dropped,
+        )
 
     @contextmanager
     def _span(self, traceparent: str | None, version: int, rows: int) -> Iterator[Span | None]:

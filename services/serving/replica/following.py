@@ -1,8 +1,10 @@
 """What makes a process a replica, whatever runs it: following the board, reporting, loading, speaking."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 from pydantic import Field
 
@@ -15,11 +17,13 @@ from services.chassis.bus import MESSAGE_ID, Bus
 from services.chassis.errors import MalformedError, TransientError
 from services.chassis.logs import Log, LogFormat
 from services.chassis.telemetry import Telemetry
-from services.serving.desired import DesiredVersion, ReplicaReport
+from services.serving.desired import DesiredVersion, MessageCounts, ReplicaLoad, ReplicaReport
 from services.serving.ports import Board, Changes
+from services.serving.replica.explaining import Explaining
+from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.reading import Reader
-from services.serving.replica.shelf import LoadedVersion, Shelf
+from services.serving.replica.shelf import Shelf
 
 SIGN_OF_LIFE_S = 1.0
 LOOK_AGAIN_S = 2.0
@@ -39,10 +43,22 @@ class ReplicaSettings(Contract):
     code_dir: Path = Field(description="Where code snapshots are unpacked, by digest.")
     max_request_bytes: int
     max_rows: int
-    inline_rows: int
+    max_explained_rows: int = 100
+    max_text_length: int = 10_000
+    batch_rows: int = 256
+    batch_wait_ms: float = 0.0
+    batch_call_ms: float = 100.0
+    request_timeout_s: float = 10.0
+    max_waiting_rows: int = 100_000
+    memory_budget_mib: int = 1024
     log_capacity_rows: int
     log_flush_s: float
     trace_ratio: float
+    max_ongoing_requests: int = Field(default=64, description="Answered at once over HTTP; others wait.")
+    max_queued_requests: int = Field(default=1024, description="Waiting over HTTP; others are refused.")
+    scales: bool = Field(default=False, description="The number of replicas follows the load, which Serve counts.")
+    requests_at_once: int = 32
+    queued_at_once: int = 16
 
 
 class Follower:
@@ -55,6 +71,9 @@ class Follower:
         self._predictions = predictions
         self.ready = asyncio.Event()
         """Set once what should answer does, or nothing should yet."""
+        self.count_load: Callable[[], ReplicaLoad] = ReplicaLoad
+        self.count_messages: Callable[[], MessageCounts] = MessageCounts
+        self.lookup_id: Callable[[], UUID | None] = lambda: None
 
     def report(self) -> ReplicaReport:
         """Say what this replica is now."""
@@ -69,6 +88,10 @@ class Follower:
             logged=counts.logged,
             waiting=counts.waiting,
             lost=counts.lost,
+            traffic=self._shelf.traffic,
+            load=self.count_load(),
+            messages=self.count_messages(),
+            lookup=self.lookup_id(),
         )
 
     async def follow(self, board: Board, changes: Changes) -> None:
@@ -79,6 +102,9 @@ class Follower:
                 # The service posts before it has an answer too; none at all is a broker that is not itself yet.
                 if desired is not None and await self._shelf.follow(desired):
                     self.ready.set()
+                    # What is desired may have changed in the meantime, and comes before what is only kept.
+                    if await self._shelf.keep_one(desired):
+                        continue
             except TransientError as error:
                 log.warning("board can't be read", detail=str(error))
             await changes.wait(LOOK_AGAIN_S)
@@ -134,7 +160,20 @@ def load(settings: ReplicaSettings, desired: DesiredVersion, max_golden_differen
     difference = model.check_golden(max_golden_difference)
     log.info("version loaded", version=desired.version, golden_difference=difference)
     dataset, signature = model.definition.dataset, model.manifest.signature
-    reader = Reader(signature, event_time=dataset.event_time.name, max_rows=settings.max_rows)
+    reader = Reader(
+        signature,
+        event_time=dataset.event_time.name,
+        max_rows=settings.max_rows,
+        max_text_length=settings.max_text_length,
+    )
     return LoadedVersion(
-        desired.version, signature, reader, model.predict, desired.bundle_digest, model.explain, dataset
+        desired.version,
+        signature,
+        reader,
+        model.predict,
+        desired.bundle_digest,
+        Explaining(model.explain, max_rows=settings.max_explained_rows),
+        dataset,
+        streaming=model.definition.streaming,
+        size_bytes=sum(file.size_bytes for file in model.manifest.files),
     )

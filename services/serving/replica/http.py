@@ -12,9 +12,9 @@ from services.serving.replica.answering import Answering
 from services.serving.replica.edge import Lifespan, answer, application, unmounted
 from services.serving.replica.encodings import read_body
 from services.serving.replica.errors import RequestError
+from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.openapi import document
 from services.serving.replica.protocol import model_metadata
-from services.serving.replica.shelf import LoadedVersion
 from services.serving.replica.v1 import predict
 from services.serving.replica.v2 import Reply, infer
 
@@ -37,10 +37,11 @@ class Face(Protocol):
 class Inference:
     """One model over HTTP."""
 
-    def __init__(self, answering: Answering, *, max_request_bytes: int) -> None:
+    def __init__(self, answering: Answering, *, max_request_bytes: int, look_up: Face | None = None) -> None:
         self._answering = answering
         self._model = answering.model
         self._max_request_bytes = max_request_bytes
+        self._look_up = look_up
 
     def app(self, lifespan: Lifespan | None = None) -> ASGIApp:
         """Make the application; it serves full paths, wherever it is mounted."""
@@ -62,6 +63,8 @@ class Inference:
                 Route(f"{v1}/versions/{{version}}", self.description),
                 Route(f"{v1}/versions/{{version}}/openapi.json", self.openapi),
             ]
+            if self._look_up:
+                routes.append(Route(f"{v1}/lookup", self.look_up, methods=["POST"]))
         return unmounted(application(routes, lifespan))
 
     async def infer(self, request: Request) -> Response:
@@ -71,6 +74,11 @@ class Inference:
     async def predict(self, request: Request) -> Response:
         """Score rows."""
         return await self._reply(predict, request)
+
+    async def look_up(self, request: Request) -> Response:
+        """Find scores that were computed in advance."""
+        assert self._look_up, "there is no route without it"
+        return await self._reply(self._look_up, request)
 
     async def metadata(self, request: Request) -> Response:
         """Describe the model or one version, in the protocol's words."""

@@ -1,63 +1,59 @@
 """The versions one replica holds, and which of them answers."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
+from time import monotonic
 
-import numpy as np
-from numpy.typing import NDArray
-
-from contracts.bundle import Signature
-from contracts.pipeline import DatasetContract
 from services.chassis.logs import Log
-from services.serving.desired import DesiredState, DesiredVersion, HeldVersion
+from services.serving.desired import DesiredState, DesiredVersion, HeldVersion, VersionTraffic
 from services.serving.domain import HoldState
-from services.serving.replica.explaining import Explain
-from services.serving.replica.reading import Reader
+from services.serving.replica.lineup import Lineup, LoadedVersion, line_up
+from services.serving.replica.tally import Tallies
 
 log = Log(__name__)
-
-
-class Scores(Protocol):
-    """Scores rows given as plain values by column: shape (n,)."""
-
-    def __call__(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        """Score."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedVersion:
-    """A version that is verified and can answer."""
-
-    version: int
-    signature: Signature
-    reader: Reader
-    predict: Scores
-    bundle_digest: str
-    explain: Explain | None = None
-    dataset: DatasetContract | None = None
-    """What the columns are declared as, for those who read about the model."""
-
 
 Load = Callable[[DesiredVersion, float], LoadedVersion]
 """Fetch, verify, load, ask the golden requests with the largest difference allowed. Blocks; raises when it fails."""
 
 
 class Shelf:
-    """Follows what is desired. Requests read it, so a flip is one assignment and a request keeps what it took."""
+    """Follows what is desired. What is only kept goes when memory is short, the least recently asked first."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, *, budget_bytes: int | None = None) -> None:
+        """Start empty.
+
+        Args:
+            load: Loads a version, in a thread.
+            budget_bytes: What all versions may take; those that are desired stay, whatever they take.
+        """
         self._load = load
+        self._budget_bytes = budget_bytes
         self._loaded: dict[int, LoadedVersion] = {}
         self._held: dict[int, HeldVersion] = {}
-        self.answering: LoadedVersion | None = None
+        self._asked_at: dict[int, float] = {}
+        self._left_out: set[str] = set()
+        self._tallies = Tallies()
+        self._unfit_since: float | None = None
+        self.lineup: Lineup | None = None
+        """Who answers; None: nobody yet."""
         self.changed = asyncio.Event()
         """Set whenever the report would read differently."""
+        self.answers = asyncio.Event()
+        """Set once a version answers."""
+
+    @property
+    def answering(self) -> LoadedVersion | None:
+        """The version that answers."""
+        return self.lineup.answering if self.lineup else None
 
     def version(self, number: int) -> LoadedVersion | None:
-        """Find a loaded version."""
+        """Find a loaded version that someone asks for."""
+        self._asked_at[number] = monotonic()
         return self._loaded.get(number)
+
+    def holds(self, number: int) -> bool:
+        """Tell whether a version is loaded; unlike `version`, this is not asking for it."""
+        return number in self._loaded
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -69,27 +65,69 @@ class Shelf:
         """What was made of each desired version."""
         return tuple(one for _, one in sorted(self._held.items()))
 
+    @property
+    def traffic(self) -> tuple[VersionTraffic, ...]:
+        """What was counted during the step that is desired now."""
+        return self._tallies.report()
+
+    def unfit_s(self) -> float:
+        """Tell for how long another version answers than the one that should; 0: all is well."""
+        return 0.0 if self._unfit_since is None else monotonic() - self._unfit_since
+
     async def follow(self, desired: DesiredState) -> bool:
         """Make what is held what is desired; the version that answers first.
 
         Returns:
             Whether it is done; if not, following again may help.
         """
-        self._flip(desired)
+        self._arrange(desired)
         self._forget(desired)
         for one in sorted(desired.versions, key=lambda one: (one.version != desired.answering, one.version)):
             known = self._held.get(one.version)
             # A failed candidate waits for a new rollout. The version that answers is the only one there is: again.
             retry = known is not None and known.state is HoldState.FAILED and one.version == desired.answering
             if known is None or known.rollout_id != one.rollout_id or retry:
-                await self._take(one, desired.max_golden_difference)
-            self._flip(desired)
-        return desired.answering is None or desired.answering in self._loaded
+                await self._take(one, desired)
+            self._arrange(desired)
+        self._forget(desired)
+        fit = desired.answering is None or desired.answering in self._loaded
+        if fit:
+            self._unfit_since = None
+        elif self._unfit_since is None:
+            self._unfit_since = monotonic()
+        return fit
 
-    async def _take(self, one: DesiredVersion, max_golden_difference: float) -> None:
+    async def keep_one(self, desired: DesiredState) -> bool:
+        """Load one of the earlier versions, if it fits; nothing that is here goes for it.
+
+        Returns:
+            Whether there was one to try.
+        """
+        here = self._loaded.keys() | {one.version for one in desired.versions}
+        one = next(
+            (one for one in desired.keep if one.version not in here and one.bundle_digest not in self._left_out), None
+        )
+        if one is None:
+            return False
+        try:
+            loaded = await asyncio.to_thread(self._load, one, desired.max_golden_difference)
+        # As below; but nobody waits for this one.
+        except Exception as error:
+            self._left_out.add(one.bundle_digest)
+            log.warning("earlier version does not load", version=one.version, error=type(error).__name__)
+            return True
+        if self._over_budget(loaded.size_bytes):
+            self._left_out.add(one.bundle_digest)
+            log.info("earlier version does not fit", version=one.version, size_bytes=loaded.size_bytes)
+            return True
+        self._loaded[one.version] = loaded
+        self.changed.set()
+        return True
+
+    async def _take(self, one: DesiredVersion, desired: DesiredState) -> None:
         self._note(one, HoldState.LOADING)
         try:
-            loaded = await asyncio.to_thread(self._load, one, max_golden_difference)
+            loaded = await asyncio.to_thread(self._load, one, desired.max_golden_difference)
         # Bundles hold code and files of any making; whatever is wrong with one must not end the replica.
         except Exception as error:
             log.exception("version did not load", version=one.version, rollout_id=str(one.rollout_id))
@@ -98,27 +136,54 @@ class Shelf:
             self._loaded[one.version] = loaded
             self._note(one, HoldState.LOADED)
 
+    def _over_budget(self, more_bytes: int = 0) -> bool:
+        taken = sum(one.size_bytes for one in self._loaded.values())
+        return self._budget_bytes is not None and taken + more_bytes > self._budget_bytes
+
+    def _make_room(self, desired: DesiredState) -> None:
+        needed = {one.version for one in desired.versions} | self._in_use()
+        spare = sorted(self._loaded.keys() - needed, key=lambda number: self._asked_at.get(number, 0.0))
+        for number in spare:
+            if not self._over_budget():
+                break
+            self._left_out.add(self._loaded.pop(number).bundle_digest)
+            log.info("earlier version makes room", version=number)
+
     def _note(self, one: DesiredVersion, state: HoldState, detail: str = "") -> None:
         self._held[one.version] = HeldVersion(
             version=one.version, rollout_id=one.rollout_id, state=state, detail=detail
         )
         self.changed.set()
 
-    def _flip(self, desired: DesiredState) -> None:
-        if desired.answering is None:
+    def _arrange(self, desired: DesiredState) -> None:
+        """Put everyone in their place, if the version that should answer can; all at once."""
+        chosen = self._loaded.get(desired.answering) if desired.answering else None
+        if chosen is None:
             return
-        chosen = self._loaded.get(desired.answering)
-        if chosen is not None and chosen is not self.answering:
-            self.answering = chosen
+        before, split = self.answering, desired.split
+        self._tallies.follow(split)
+        lineup = Lineup(chosen)
+        if split and (candidate := self._loaded.get(split.candidate)):
+            lineup = line_up(chosen, split, candidate, self._tallies)
+        if lineup != self.lineup:
+            self.lineup = lineup
             self.changed.set()
+            self.answers.set()
+        if before is None or before.predict is not chosen.predict:
             log.info("version answers", version=chosen.version)
 
+    def _in_use(self) -> set[int]:
+        if self.lineup is None:
+            return set()
+        return {one.version for one in (self.lineup.answering, self.lineup.picked) if one}
+
     def _forget(self, desired: DesiredState) -> None:
-        wanted = {one.version: one.bundle_digest for one in desired.versions}
-        for number in set(self._held) - set(wanted):
+        wanted = {one.version: one.bundle_digest for one in (*desired.keep, *desired.versions)}
+        for number in self._held.keys() - {one.version for one in desired.versions}:
             del self._held[number]
             self.changed.set()
         for number, loaded in list(self._loaded.items()):
-            if wanted.get(number) != loaded.bundle_digest and loaded is not self.answering:
+            if wanted.get(number) != loaded.bundle_digest and number not in self._in_use():
                 del self._loaded[number]
                 self.changed.set()
+        self._make_room(desired)

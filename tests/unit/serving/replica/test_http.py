@@ -13,8 +13,9 @@ from services.chassis.telemetry import Telemetry
 from services.serving.replica.answering import Answering
 from services.serving.replica.door import Door
 from services.serving.replica.http import Inference
+from services.serving.replica.lineup import Lineup, LoadedVersion
 from services.serving.replica.prediction_log import PredictionLog
-from services.serving.replica.shelf import LoadedVersion, Shelf
+from services.serving.replica.shelf import Shelf
 from tests.fakes.serving.board import InMemoryBoard
 from tests.fixtures.telemetry import Spans
 from tests.unit.serving.replica.test_prediction_log import Bus
@@ -33,7 +34,7 @@ class Face:
         self.spans = Spans()
         self.log = PredictionLog(self.bus, pipeline="flights", replica="one", capacity_rows=1000, flush_s=0.01)
         telemetry = Telemetry("serving", processors=(self.spans.processor,))
-        answering = Answering("flights", self.shelf, self.log, telemetry, inline_rows=10, trace_ratio=0.0)
+        answering = Answering("flights", self.shelf, self.log, telemetry, trace_ratio=0.0)
         self.app = Inference(answering, max_request_bytes=10_000).app()
 
     async def holds(self, *versions: int, answering: int | None = None) -> None:
@@ -130,12 +131,12 @@ async def test_errors_speak_the_protocol(face: Face) -> None:
 
 
 async def test_model_that_fails_harms_one_request_and_tells_nothing_of_its_insides(face: Face) -> None:
-    face.shelf.answering = broken(RuntimeError("secret"))
+    face.shelf.lineup = Lineup(broken(RuntimeError("secret")))
     async with face.client() as client:
         failed = await client.post("/infer", json={"inputs": inputs()})
-        face.shelf.answering = broken(InputError("hour: expected integer"))
+        face.shelf.lineup = Lineup(broken(InputError("hour: expected integer")))
         refused = await client.post("/infer", json={"inputs": inputs()})
-        face.shelf.answering = loaded(1)
+        face.shelf.lineup = Lineup(loaded(1))
         fine = await client.post("/infer", json={"inputs": inputs()})
 
     assert (failed.status_code, "secret" in failed.text) == (500, False)
@@ -144,7 +145,7 @@ async def test_model_that_fails_harms_one_request_and_tells_nothing_of_its_insid
 
 
 async def test_score_that_is_no_number_is_never_answered(face: Face) -> None:
-    face.shelf.answering = answers_with(float("nan"))
+    face.shelf.lineup = Lineup(answers_with(float("nan")))
 
     async with face.client() as client:
         answer = await client.post("/infer", json={"inputs": inputs()})
@@ -196,6 +197,23 @@ async def test_door_is_ready_when_every_model_that_should_answer_does() -> None:
     assert (waiting.status_code, waiting.json()) == (503, {"ready": False})
     assert live.json() == {"live": True}
     assert (unknown.status_code, unknown.json()) == (404, {"error": "no model 'trains' is served here"})
+
+
+async def test_door_lists_models_and_sends_on_who_asks_for_one() -> None:
+    """Where an ingress hands nothing over, people's paths come to the door."""
+    board = InMemoryBoard()
+    await board.post_desired(desired(1, answering=1))
+    transport = httpx.ASGITransport(Door(lambda: board).app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://serve") as client:
+        listed = await client.get("/v1/models")
+        sent_on = await client.post("/v1/models/flights/predict?explain=true", json=[])
+        bare = await client.get("/v1/models/flights")
+        unknown = await client.post("/v2/models/trains/v1/predict")
+
+    assert listed.json() == {"models": [{"model": "flights", "version": 1}]}
+    assert (sent_on.status_code, sent_on.headers["location"]) == (307, "/v2/models/flights/v1/predict?explain=true")
+    assert bare.headers["location"] == "/v2/models/flights/v1"
+    assert (unknown.status_code, unknown.json()["detail"]) == (404, "no model 'trains' is served here")
 
 
 def broken(error: Exception) -> LoadedVersion:
