@@ -1,21 +1,21 @@
 """Tensors as bytes, little-endian and row by row: the protocol's binary extension, and gRPC's raw contents.
 
-Fixed-width values are numpy's to read and write. A string is its length in four bytes and its UTF-8.
+A string is its length in four bytes and its UTF-8. Values come out as plain ones: a request has few, for which
+``struct`` takes half of numpy's time, and the prediction log wants them so.
 """
 
 import struct
 from collections.abc import Sequence
-
-import numpy as np
+from typing import Any
 
 from contracts.bundle import DataType
 from services.serving.replica.errors import RequestError
 
 _LENGTH = struct.Struct("<I")
-_WIDE = {DataType.INT64.value: np.dtype("<i8"), DataType.FP64.value: np.dtype("<f8")}
+_FIXED = {DataType.BOOL.value: ("?", 1), DataType.INT64.value: ("q", 8), DataType.FP64.value: ("d", 8)}
 
 
-def decode(raw: bytes | memoryview, datatype: str, rows: int, name: str) -> list[bool] | list[int] | list[str]:
+def decode(raw: bytes | memoryview, datatype: str, rows: int, name: str) -> list[Any]:
     """Read the values of one tensor; FP64 can hold NaN and infinities.
 
     Args:
@@ -29,24 +29,18 @@ def decode(raw: bytes | memoryview, datatype: str, rows: int, name: str) -> list
     """
     if datatype == DataType.BYTES:
         return _strings(raw, rows, name)
-    wide = _WIDE.get(datatype)
-    expected = rows * (wide.itemsize if wide else 1)
-    if len(raw) != expected:
-        raise RequestError(400, f"input {name!r} has {len(raw)} bytes; {rows} of {datatype} are {expected}")
-    if wide:
-        values: list[int] = np.frombuffer(raw, wide).tolist()
-        return values
-    flags = np.frombuffer(raw, np.uint8)
-    if (flags > 1).any():
+    code, width = _FIXED[datatype]
+    if len(raw) != rows * width:
+        raise RequestError(400, f"input {name!r} has {len(raw)} bytes; {rows} of {datatype} are {rows * width}")
+    if datatype == DataType.BOOL and max(raw) > 1:
         raise RequestError(400, f"input {name!r} is BOOL and holds bytes other than 0 and 1")
-    booleans: list[bool] = flags.astype(np.bool_).tolist()
-    return booleans
+    return list(struct.unpack(f"<{rows}{code}", raw))
 
 
 def encode(values: Sequence[float] | Sequence[str], datatype: str) -> bytes:
     """Write the values of one FP64 or BYTES tensor."""
     if datatype == DataType.FP64:
-        return np.asarray(values, _WIDE[datatype]).tobytes()
+        return struct.pack(f"<{len(values)}d", *values)
     parts: list[bytes] = []
     for text in map(str, values):
         encoded = text.encode()

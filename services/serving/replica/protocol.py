@@ -13,9 +13,9 @@ import orjson
 from contracts.bundle import DataType, Signature, TensorSpec
 from everloop.bundle.explaining import Attributions
 from services.serving.replica.binary import encode
+from services.serving.replica.columns import Tensor
 from services.serving.replica.errors import RequestError, quoted
 from services.serving.replica.question import Answer
-from services.serving.replica.reading import Tensor
 from services.serving.replica.repeats import refuse_repeated
 
 SCORE = "score"
