@@ -15,8 +15,8 @@ from ray_jobs.dataset import Splits, spread
 from ray_jobs.trainers import Fitted
 
 BACKGROUND_ROWS = 64
-"""A row is explained by twice as many walks: enough for the sampling error to stay below a fiftieth of the largest
-attribution on the shipped data, few enough to answer in milliseconds."""
+"""A row is explained by twice as many walks. On the shipped data a network's largest error in a row was 3 % of the
+row's largest attribution on average and 11 % at worst, for a few milliseconds a row."""
 IMPORTANCE_ROWS = 256
 
 

@@ -47,6 +47,22 @@ def test_trees_answer_the_same_in_both_runtimes(objective: Objective, *, missing
     np.testing.assert_allclose(scores.reshape(-1), booster.predict(asked), atol=1e-5)
 
 
+@pytest.mark.parametrize("objective", Objective)
+def test_a_batch_of_any_size_is_answered_without_a_warning(
+    objective: Objective, capfd: pytest.CaptureFixture[str]
+) -> None:
+    x, y = data(missing=True)
+    booster = lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(x, y > 0), num_boost_round=5)
+    session = onnxruntime.InferenceSession(trees.to_onnx(booster.model_to_string(), objective))
+
+    shapes = [session.run(None, {"features": x[:rows]})[0].shape[0] for rows in (1, 2, 700)]
+
+    (output,) = session.get_outputs()
+    assert (output.name, output.shape[0]) == ("score", "rows")
+    assert shapes == [1, 2, 700]
+    assert "[W:onnxruntime" not in capfd.readouterr().err
+
+
 def test_trees_that_learned_nothing_still_answer() -> None:
     x, y = data(missing=False)
     options = {"objective": "binary", "verbose": -1, "min_data_in_leaf": ROWS}
@@ -77,7 +93,7 @@ def test_the_trainer_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     assert first.model == second.model
 
 
-def test_a_network_answers_the_same_in_both_runtimes() -> None:
+def test_a_network_answers_the_same_in_both_runtimes(capfd: pytest.CaptureFixture[str]) -> None:
     import torch
 
     from contracts.bundle import OrdinalColumn
@@ -92,8 +108,10 @@ def test_a_network_answers_the_same_in_both_runtimes() -> None:
     model = to_onnx(scoring, 2)
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    assert [output.name for output in session.get_outputs()] == ["score"]
     for asked in (x, x[:1]):
         (scores,) = session.run(["score"], {"features": asked})
         with torch.no_grad():
             np.testing.assert_allclose(scores, scoring(torch.from_numpy(asked)).numpy(), atol=1e-6)
+    assert "[W:onnxruntime" not in capfd.readouterr().err
     assert to_onnx(scoring, 2) == model
