@@ -134,7 +134,15 @@ class Model:
                 not add up to the scores.
             InputError: The columns are not the signature's.
         """
-        return self._explainer()(self._scorer.matrix(feature_rows(columns, self.definition.dataset)))
+        return self._explainer()(self.prepared(columns))
+
+    def prepared(self, columns: Mapping[str, Sequence[object]]) -> NDArray[np.float32]:
+        """Prepare rows, given as for ``predict``, for the model file: shape (n, columns).
+
+        Raises:
+            InputError: The columns are not the signature's.
+        """
+        return self._scorer.matrix(feature_rows(columns, self.definition.dataset))
 
     def predict_table(self, rows: pa.Table) -> Scores:
         """Score rows that already have the dataset's types; other columns are ignored.
@@ -160,8 +168,3 @@ class Model:
         if not difference <= max_difference:
             raise BundleError("golden_mismatch", f"answers differ by {difference:g}, allowed {max_difference:g}")
         return difference
-
-
-def load_model(bundle_uri: Uri, digest: Digest | None = None) -> Model:
-    """Load a model version anywhere; see ``Model.load``."""
-    return Model.load(bundle_uri, digest)

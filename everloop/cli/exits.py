@@ -37,6 +37,8 @@ def exit_of(error: Exception) -> Exit | None:
 
     from everloop.bundle.manifest import BundleError
     from everloop.client.errors import BusyError, ClientError, NotRunningError, PlatformUnreachableError, TimedOutError
+    from everloop.export import ExportError
+    from everloop.models.errors import ModelError, ModelNameError, ModelUnavailableError
     from everloop.platform.config import ConfigError
     from everloop.platform.home import HomeTakenError
     from everloop.platform.nats import NatsMissingError
@@ -46,10 +48,18 @@ def exit_of(error: Exception) -> Exit | None:
     match error:
         case NotRunningError():
             return Exit.NOT_RUNNING
-        case BusyError() | PlatformUnreachableError() | TimedOutError():
+        case BusyError() | ModelUnavailableError() | PlatformUnreachableError() | TimedOutError():
             return Exit.TRY_AGAIN
-        case ConfigError() | PortTakenError():
+        case ConfigError() | ModelNameError() | PortTakenError():
             return Exit.USAGE
-        case ClientError() | BundleError() | HomeTakenError() | NatsMissingError() | StorageError():
+        case (
+            ClientError()
+            | BundleError()
+            | ExportError()
+            | ModelError()
+            | HomeTakenError()
+            | NatsMissingError()
+            | StorageError()
+        ):
             return Exit.FAILED
     return None

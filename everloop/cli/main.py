@@ -5,7 +5,20 @@ from collections.abc import Callable
 
 import typer
 
-from everloop.cli import answers, bus, condition, dead, inference, lifecycle, models, pipelines, watching, work
+from everloop.cli import (
+    answers,
+    bundle,
+    bus,
+    condition,
+    dead,
+    inference,
+    lifecycle,
+    models,
+    pipelines,
+    precompute,
+    watching,
+    work,
+)
 from everloop.cli.exits import Exit, exit_of
 
 app = typer.Typer(
@@ -19,7 +32,7 @@ app = typer.Typer(
 
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The platform": (lifecycle.up, lifecycle.down, condition.status, condition.doctor, watching.demo),
-    "The loop": (work.ingest, work.train, work.runs, inference.predict, inference.label),
+    "The loop": (work.ingest, work.train, work.runs, inference.predict, inference.label, precompute.lookup),
     "Models": (models.models, models.approve, models.reject, models.rollback, pipelines.rerun),
     "Answers": (answers.why, answers.trace, models.lineage, watching.monitor),
     "The bus": (bus.publish, bus.events),
@@ -28,6 +41,8 @@ for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(dead.app, name="dead", rich_help_panel="The bus")
+app.add_typer(precompute.app, name="precompute", rich_help_panel="Models")
+app.add_typer(bundle.app, name="bundle", rich_help_panel="Models")
 app.add_typer(watching.dataset, name="dataset", rich_help_panel="Answers")
 app.add_typer(pipelines.new_app, name="new", rich_help_panel="Pipelines")
 app.add_typer(pipelines.app, name="pipeline", rich_help_panel="Pipelines")

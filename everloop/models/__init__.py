@@ -9,13 +9,13 @@ Needs nothing but ``pip install everloop``: no platform, no Ray. A registry answ
     >>> flight = {"carrier": "UA", "origin": "EWR", "departure_minute": 1065, "weekday": 4,
     ...           "duration_minutes": 170, "distance_miles": 719}
     >>> score, = model.predict([flight])
-    >>> 0 < score < 1
+    >>> bool(0 < score < 1)
     True
 
 With ``follow=True`` it changes to the next champion by itself, between two calls::
 
     >>> with load_model("flight_delays@champion", follow=True) as model:
-    ...     scores = model.predict({name: [value, value] for name, value in flight.items()})
+    ...     scores = model.predict([flight, flight])
     >>> scores.shape
     (2,)
 

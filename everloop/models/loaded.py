@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import pyarrow as pa
-
 from contracts.bundle import Lineage, Signature
+from everloop.bundle.asking import Rows, explain, predict
 from everloop.bundle.explaining import Attributions
 from everloop.bundle.model import Model, Scores
-from everloop.models.asking import Rows, read_rows
 from everloop.models.registry import Resolved
 
 
@@ -49,9 +47,7 @@ class LoadedModel:
         Raises:
             InputError: The rows are not what ``signature`` says; the message names the column.
         """
-        model = self._held.model
-        asked = read_rows(rows, model.definition.dataset)
-        return model.predict_table(asked) if isinstance(asked, pa.Table) else model.predict(asked)
+        return predict(self._held.model, rows)
 
     def explain(self, rows: Rows) -> Attributions:
         """Tell what each of the model's columns added to the scores of rows, given as for ``predict``.
@@ -60,9 +56,7 @@ class LoadedModel:
             BundleError: The bundle holds nothing to explain with, or LightGBM is not installed and it needs it.
             InputError: The rows are not what ``signature`` says.
         """
-        model = self._held.model
-        asked = read_rows(rows, model.definition.dataset)
-        return model.explain(asked.to_pydict()) if isinstance(asked, pa.Table) else model.explain(asked)
+        return explain(self._held.model, rows)
 
     @property
     def name(self) -> str:

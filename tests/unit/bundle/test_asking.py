@@ -9,10 +9,12 @@ import pytest
 
 from contracts.pipeline import Column, ColumnRole, ColumnType, DatasetContract
 from everloop import load_model
+from everloop.bundle.asking import _read
 from everloop.bundle.rows import InputError
 from everloop.models import LoadedModel
-from everloop.models.asking import read_rows
-from tests.fixtures.bundles import STEP, Bundles
+from tests.fixtures.bundles import STEP, Bundles, bundles
+
+__all__ = ["bundles"]
 
 X, STOPS, CARRIER = [1.0, 2.5], [1, None], ["UA", "other"]
 
@@ -76,6 +78,6 @@ def test_a_time_is_the_same_however_it_is_written(values: pa.Array) -> None:
         )
     )
 
-    table = read_rows(pa.table({"seen": values}), dataset)
+    table = _read(pa.table({"seen": values}), dataset)
 
     assert table["seen"].to_pylist() == [datetime(2026, 1, 2, tzinfo=UTC)]

@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from contracts.pipeline import Column, ColumnType, DatasetContract
+from everloop.bundle.explaining import Attributions
+from everloop.bundle.model import Model, Scores
 from everloop.bundle.rows import InputError, arrow_type
 
 
@@ -22,14 +24,27 @@ Columns = Mapping[str, Sequence[object]]
 Rows = Columns | Sequence[Mapping[str, object]] | ArrowTable
 
 
-def read_rows(rows: Rows, dataset: DatasetContract) -> Columns | pa.Table:
-    """Read rows as columns of plain values, or as a table of the features in the dataset's types.
-
-    A table's other columns are ignored. Widths may differ (int32, large_string, dictionaries), kinds may not: text is
-    no number. Integers may come as whole floats, which is how pandas holds integers that are missing here and there.
+def predict(model: Model, rows: Rows) -> Scores:
+    """Score rows in any form; see ``LoadedModel.predict``.
 
     Raises:
-        InputError: A table lacks a column, one is of another kind, or a row names a column that is no feature.
+        InputError: A column lacks, is unknown, of another kind, or has a null it must not have.
+    """
+    asked = _read(rows, model.definition.dataset)
+    return model.predict_table(asked) if isinstance(asked, pa.Table) else model.predict(asked)
+
+
+def explain(model: Model, rows: Rows) -> Attributions:
+    """Explain rows in any form. Raises as ``predict`` and ``Model.explain`` do."""
+    asked = _read(rows, model.definition.dataset)
+    return model.explain(asked.to_pydict() if isinstance(asked, pa.Table) else asked)
+
+
+def _read(rows: Rows, dataset: DatasetContract) -> Columns | pa.Table:
+    """Read rows as columns of plain values, or as a table of the features in the dataset's types.
+
+    Widths may differ (int32, large_string, dictionaries), kinds may not: text is no number. Integers may come as whole
+    floats, which is how pandas holds integers that are missing here and there.
     """
     if isinstance(rows, Mapping):
         return rows
