@@ -8,7 +8,7 @@ import numpy as np
 from contracts.message import Message
 from contracts.monitoring import GroundTruthRecorded, RecordGroundTruth
 from contracts.pipeline import Objective
-from contracts.serving import PredictionBatch, PredictionsServed, RolloutCompleted
+from contracts.serving import PredictionBatch, PredictionsServed, RolloutCompleted, RolloutStepped
 from contracts.training import PipelineRegistered
 from services.chassis.errors import MalformedError, TransientError
 from services.chassis.subscriptions import Cause, Subscription
@@ -25,8 +25,36 @@ async def on_pipeline_registered(event: PipelineRegistered, monitors: Monitors) 
     return []
 
 
+async def on_rollout_stepped(
+    event: RolloutStepped,
+    monitors: Monitors,
+    versions: Versions,
+    references: References,
+    predictions: Predictions,
+    windows: Windows,
+    cause: Cause,
+) -> list[Message]:
+    """Watch a candidate as soon as it answers: its quality can roll it back. What a shadow says, nobody gets."""
+    if event.kind == "shadow":
+        return []
+    return await _watch(event, monitors, versions, references, predictions, windows, cause)
+
+
 async def on_rollout_completed(
     event: RolloutCompleted,
+    monitors: Monitors,
+    versions: Versions,
+    references: References,
+    predictions: Predictions,
+    windows: Windows,
+    cause: Cause,
+) -> list[Message]:
+    """Watch a version, if it is not watched yet."""
+    return await _watch(event, monitors, versions, references, predictions, windows, cause)
+
+
+async def _watch(
+    event: RolloutStepped | RolloutCompleted,
     monitors: Monitors,
     versions: Versions,
     references: References,
@@ -184,6 +212,7 @@ def _check_binary(command: RecordGroundTruth) -> None:
 
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
+    Subscription(RolloutStepped, on_rollout_stepped),
     Subscription(RolloutCompleted, on_rollout_completed),
     Subscription(PredictionsServed, on_predictions_served),
     Subscription(RecordGroundTruth, record_ground_truth),

@@ -1,6 +1,7 @@
 """Owns model versions and the aliases ``champion``, ``challenger`` and ``previous``.
 
-Hears PipelineRegistered, TrainingRunSucceeded, ApproveModelVersion, RejectModelVersion, RollBackModel.
+Hears PipelineRegistered, TrainingRunSucceeded, RolloutRolledBack, ApproveModelVersion, RejectModelVersion,
+RollBackModel.
 Says ModelVersionRegistered, ModelVersionGatesEvaluated, ModelVersionAwaitingApproval, ModelVersionPromoted,
-ModelVersionRejected, ModelCommandRefused.
+ModelVersionDemoted, ModelVersionRejected, ModelCommandRefused.
 """

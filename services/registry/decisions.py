@@ -8,6 +8,7 @@ from contracts.registry import (
     ApproveModelVersion,
     ModelCommandRefused,
     ModelVersionAwaitingApproval,
+    ModelVersionDemoted,
     ModelVersionGatesEvaluated,
     ModelVersionPromoted,
     ModelVersionRegistered,
@@ -16,10 +17,12 @@ from contracts.registry import (
     RejectModelVersion,
     RollBackModel,
 )
+from contracts.serving import RolloutRolledBack
 from contracts.training import TrainingRunSucceeded
 from services.chassis.errors import RejectedError, TransientError
 from services.registry.domain import (
     GATES,
+    Alias,
     Aliases,
     Decision,
     Evidence,
@@ -27,12 +30,14 @@ from services.registry.domain import (
     VersionState,
     changes,
     check_evidence,
+    forerunner,
     replay,
 )
 from services.registry.gates import judge
 from services.registry.ports import AliasHistory, Models, Versions
 
 VERIFICATION = "verification"
+SERVING = "serving"
 
 
 async def register_version(
@@ -136,6 +141,45 @@ async def roll_back(
     return [await _promote(version, aliases, history, decision, PromotionKind.ROLLBACK)]
 
 
+async def demote(
+    event: RolloutRolledBack, models: Models, versions: Versions, history: AliasHistory, *, at: datetime
+) -> list[Message]:
+    """Call champion what answers, once serving has rolled the champion back.
+
+    A rollout that a newer promotion ended, or that an older promotion began, says nothing about the champion.
+
+    Raises:
+        TransientError: The model is not known, not yet at least.
+    """
+    if event.superseded or event.promoted_at is None:
+        return []
+    if await models.hold(event.pipeline) is None:
+        raise TransientError("pipeline_unknown", pipeline=event.pipeline)
+    known = await history.of_model(event.pipeline)
+    aliases = replay(known)
+    since = max((one.decision.at for one in known if one.alias is Alias.CHAMPION), default=at)
+    if aliases.champion != event.version or since > event.promoted_at:
+        return []
+    decision = Decision(SERVING, event.reason, at)
+    version = await versions.get(event.pipeline, event.serving_version) if event.serving_version else None
+    back = version if version and version.state is VersionState.PROMOTED and version.number != event.version else None
+    previous = forerunner(known, back.number) if back else aliases.previous
+    after = aliases.restore(back.number if back else None, previous=None if previous == event.version else previous)
+    await history.extend(event.pipeline, changes(aliases, after, decision))
+    demoted = ModelVersionDemoted(
+        pipeline=event.pipeline,
+        version=event.version,
+        champion_version=after.champion,
+        rollout_id=event.rollout_id,
+        demoted_by=SERVING,
+        reason=event.reason,
+    )
+    if back is None:
+        return [demoted]
+    await versions.put(back.rolled_back_to(decision, champion=aliases.champion))
+    return [demoted, _promoted(back, aliases, decision, PromotionKind.ROLLBACK)]
+
+
 def refuse_run(run: TrainingRunSucceeded, error: RejectedError) -> ModelVersionRejected:
     """Say that a run's bundle never became a version, and why."""
     return ModelVersionRejected(
@@ -211,6 +255,10 @@ async def _promote(
     version: ModelVersion, aliases: Aliases, history: AliasHistory, decision: Decision, kind: PromotionKind
 ) -> Message:
     await history.extend(version.pipeline, changes(aliases, aliases.promote(version.number), decision))
+    return _promoted(version, aliases, decision, kind)
+
+
+def _promoted(version: ModelVersion, aliases: Aliases, decision: Decision, kind: PromotionKind) -> ModelVersionPromoted:
     return ModelVersionPromoted(
         pipeline=version.pipeline,
         version=version.number,

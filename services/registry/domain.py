@@ -181,6 +181,10 @@ class Aliases:
         challenger = None if self.challenger == number else self.challenger
         return Aliases(champion=number, challenger=challenger, previous=self.champion)
 
+    def restore(self, number: int | None, *, previous: int | None) -> "Aliases":
+        """Make champion who was it before; the one that did not hold is not the one to go back to."""
+        return replace(self, champion=number, previous=previous)
+
     def challenge(self, number: int) -> "Aliases":
         """Make a version the one that waits for a person; the newest does."""
         return replace(self, challenger=number)
@@ -214,6 +218,16 @@ def replay(history: Iterable[AliasChange]) -> Aliases:
     for change in history:
         aliases = replace(aliases, **{change.alias.value: change.number})
     return aliases
+
+
+def forerunner(history: Iterable[AliasChange], number: int) -> int | None:
+    """Find the champion before a version, when that version last was champion."""
+    aliases, found = Aliases(), None
+    for change in history:
+        aliases = replace(aliases, **{change.alias.value: change.number})
+        if aliases.champion == number:
+            found = aliases.previous
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from contracts.message import Message
 from contracts.registry import ApproveModelVersion, RejectModelVersion, RollBackModel
+from contracts.serving import RolloutRolledBack
 from contracts.training import PipelineRegistered, TrainingRunSucceeded
 from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause, Subscription
@@ -20,6 +21,13 @@ async def on_run_succeeded(event: TrainingRunSucceeded, inspections: Inspections
     """Have the run's bundle read; a run is inspected once, however often it is said to have succeeded."""
     await inspections.add(Inspection(f"run:{event.run_id}", event, cause, due_at=cause.received_at))
     return []
+
+
+async def on_rollout_rolled_back(
+    event: RolloutRolledBack, models: Models, versions: Versions, history: AliasHistory, cause: Cause
+) -> list[Message]:
+    """Let the champion be the version that answers."""
+    return await decisions.demote(event, models, versions, history, at=cause.received_at)
 
 
 async def approve_version(
@@ -63,6 +71,7 @@ async def roll_back_model(
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
     Subscription(TrainingRunSucceeded, on_run_succeeded),
+    Subscription(RolloutRolledBack, on_rollout_rolled_back),
     Subscription(ApproveModelVersion, approve_version),
     Subscription(RejectModelVersion, reject_version),
     Subscription(RollBackModel, roll_back_model),

@@ -1,5 +1,7 @@
-"""Owns which version of each model answers requests.
+"""Owns which version of each model answers requests, and how a new one comes to.
 
-Hears PipelineRegistered and ModelVersionPromoted. Says RolloutStarted, RolloutCompleted, RolloutRolledBack; its
-replicas say PredictionsServed.
+Hears PipelineRegistered, ModelVersionPromoted, QualityDegraded, DatasetIngested, and people who pause, resume, promote
+or abort a rollout. Says RolloutStarted, RolloutStepped, RolloutPaused, RolloutResumed, RolloutHastened,
+RolloutCompleted, RolloutRolledBack, RolloutCommandRefused, DeploymentDiverged, DeploymentConverged; its replicas say
+PredictionsServed.
 """

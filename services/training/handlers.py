@@ -9,7 +9,7 @@ from contracts.jobs import ChampionRef
 from contracts.message import Message
 from contracts.monitoring import DriftDetected, GroundTruthRecorded, QualityDegraded
 from contracts.pipeline import TriggerKind
-from contracts.registry import ModelVersionPromoted
+from contracts.registry import ModelVersionDemoted, ModelVersionPromoted
 from contracts.training import (
     ApproveTrainingRun,
     CancelTrainingRun,
@@ -106,6 +106,14 @@ async def on_model_version_promoted(event: ModelVersionPromoted, pipelines: Pipe
     return []
 
 
+async def on_model_version_demoted(event: ModelVersionDemoted, pipelines: Pipelines) -> list[Message]:
+    """Compare with no champion where none is left; one that takes its place is promoted."""
+    pipeline = await _known(event.pipeline, pipelines)
+    if event.champion_version is None and pipeline.champion and pipeline.champion.version == event.version:
+        await pipelines.save(pipeline.model_copy(update={"champion": None}))
+    return []
+
+
 async def start_run(
     command: StartTrainingRun, pipelines: Pipelines, runs: Runs, causes: Causes, cause: Cause
 ) -> list[Message]:
@@ -168,4 +176,5 @@ SUBSCRIPTIONS = (
     Subscription(QualityDegraded, on_quality_degraded),
     Subscription(GroundTruthRecorded, on_ground_truth_recorded),
     Subscription(ModelVersionPromoted, on_model_version_promoted),
+    Subscription(ModelVersionDemoted, on_model_version_demoted),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -20,7 +21,7 @@ from contracts.pipeline import (
     TrainerName,
 )
 from contracts.profile import CategoryCells, FeatureReference, NumericCells, Reference
-from contracts.serving import PredictionBatch, PredictionsServed, RolloutCompleted
+from contracts.serving import PredictionBatch, PredictionsServed, RolloutCompleted, RolloutStepped
 from contracts.training import CodeSnapshot, PipelineRegistered
 from services.monitoring.counting import Baseline
 
@@ -70,6 +71,21 @@ def rollout_completed(version: int = 1, *, uri: str = "/bundle", bundle_digest: 
         url="http://127.0.0.1:8000",
         replicas=1,
         duration_s=1.0,
+    )
+
+
+def rollout_stepped(version: int = 1, *, kind: Literal["shadow", "canary", "bake"] = "canary") -> RolloutStepped:
+    return RolloutStepped(
+        pipeline=PIPELINE,
+        rollout_id=UUID(int=version),
+        version=version,
+        step=0,
+        steps=1,
+        kind=kind,
+        share=0.1,
+        bake=timedelta(minutes=5),
+        bundle_uri="/bundle",
+        bundle_digest=digest(),
     )
 
 

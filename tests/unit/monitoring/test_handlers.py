@@ -60,6 +60,18 @@ async def test_what_a_version_answered_before_its_rollout_was_heard_of_is_counte
     assert (found.counts == expected.counts).all()
 
 
+async def test_candidate_is_watched_from_its_first_canary_step_and_not_as_a_shadow() -> None:
+    world = await watching()
+    await world.hear(examples.rollout_stepped(2, kind="shadow"))
+    assert (await world.ports[Versions].see(examples.PIPELINE, 2)).baseline is None
+
+    await world.hear(examples.rollout_stepped(2))
+    await world.hear(examples.served(examples.hour(0, rows=7, version=2)))
+    await world.hear(examples.rollout_completed(2))
+
+    assert [window.predictions for window in await windows(world, 2)] == [7]
+
+
 async def test_versions_that_answer_in_one_hour_have_windows_of_their_own() -> None:
     world = await watching()
     await world.hear(examples.rollout_completed(2))

@@ -7,6 +7,7 @@ import pytest
 
 from contracts.message import Message
 from contracts.pipeline import Policy, Trigger, TriggerKind
+from contracts.registry import ModelVersionDemoted
 from contracts.training import (
     ApproveTrainingRun,
     CancelTrainingRun,
@@ -61,6 +62,25 @@ async def test_other_code_is_another_revision_and_keeps_what_was_learnt() -> Non
         examples.code("f"),
         examples.code("c"),
     ]
+
+
+async def test_nothing_is_compared_with_a_champion_that_serving_rolled_back() -> None:
+    story = Story(examples.pipeline())
+    await story.hear(examples.model_version_promoted(4))
+    demoted = ModelVersionDemoted(
+        pipeline=examples.NAME, version=4, rollout_id=UUID(int=4), demoted_by="serving", reason="too slow"
+    )
+
+    await story.hear(demoted.model_copy(update={"version": 3}))
+    await story.hear(demoted.model_copy(update={"champion_version": 3}))
+    kept = await story.pipelines.get(examples.NAME)
+    await story.hear(demoted)
+    dropped = await story.pipelines.get(examples.NAME)
+
+    assert kept is not None
+    assert kept.champion is not None
+    assert dropped is not None
+    assert dropped.champion is None
 
 
 async def test_definition_under_another_name_is_malformed() -> None:
@@ -247,4 +267,4 @@ async def test_labels_count_since_the_last_run_began() -> None:
 def test_every_handler_has_its_line() -> None:
     heard = {subscription.handler for subscription in handlers.SUBSCRIPTIONS}
 
-    assert len(heard) == len(handlers.SUBSCRIPTIONS) == 9
+    assert len(heard) == len(handlers.SUBSCRIPTIONS) == 10
