@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from contracts.catalog import MESSAGES
+from contracts.inference import InferenceCompleted, InferenceFailed, RequestInference
 from contracts.message import Command, Event, Message
 from contracts.model import Contract
 from contracts.serving import PredictionsServed
@@ -34,19 +35,36 @@ MIB = 1024 * 1024
 PREDICTIONS_SUBJECT = f"{PredictionsServed.subject}.>"
 
 
+REQUESTS = "inference"
+"""Replicas answer requests on ``inference.<model>``; no stream keeps them."""
+ROWS_SUBJECT = "rows"
+SCORES_SUBJECT = "scores"
+"""The row of ``rows.<pipeline>.<key>`` is answered on ``scores.<pipeline>.<key>``."""
+
+_APART = (PredictionsServed, RequestInference, InferenceCompleted, InferenceFailed)
+"""Messages as many as requests are; they have streams of their own."""
+
+
 def _event_subjects() -> tuple[str, ...]:
-    """Every noun that events are said about, predictions aside: they have a stream of their own."""
-    nouns = {
-        ".".join(message.subject.split(".")[:3])
-        for message in MESSAGES
-        if issubclass(message, Event) and message is not PredictionsServed
-    }
-    return tuple(sorted(f"{noun}.>" for noun in nouns))
+    """Every noun that events are said about."""
+    events = [message for message in MESSAGES if issubclass(message, Event) and message not in _APART]
+    return tuple(sorted({f"{_noun(each)}.>" for each in events}))
 
 
 def _command_subjects() -> tuple[str, ...]:
-    """Every owner's commands, unknown ones too, so that a misspelt command can be told from a lost one."""
-    return tuple(sorted({f"commands.{message.owner()}.>" for message in MESSAGES if issubclass(message, Command)}))
+    """Every owner's commands, unknown ones too, so that a misspelt command can be told from a lost one.
+
+    Of an owner with commands apart only the other nouns: streams must not overlap.
+    """
+    apart = {message.owner() for message in _APART if issubclass(message, Command)}
+    commands = [message for message in MESSAGES if issubclass(message, Command) and message not in _APART]
+    return tuple(
+        sorted({f"{_noun(each)}.>" if each.owner() in apart else f"commands.{each.owner()}.>" for each in commands})
+    )
+
+
+def _noun(message: type[Message]) -> str:
+    return ".".join(message.subject.split(".")[:3])
 
 
 EVENTS = StreamDefinition(
@@ -67,6 +85,31 @@ PREDICTIONS = StreamDefinition(
     max_bytes=2048 * MIB,
     written_behind=True,
 )
+INFERENCE = StreamDefinition(
+    name="INFERENCE",
+    subjects=(f"{RequestInference.subject}.*",),
+    retention=Retention.WORK_QUEUE,
+    max_age=timedelta(days=7),
+    max_bytes=1024 * MIB,
+    refuse_when_full=True,
+)
+INFERENCE_RESULTS = StreamDefinition(
+    name="INFERENCE_RESULTS",
+    subjects=(f"{InferenceCompleted.subject}.*", f"{InferenceFailed.subject}.*"),
+    max_age=timedelta(days=7),
+    max_bytes=1024 * MIB,
+)
+ROWS = StreamDefinition(
+    name="ROWS",
+    subjects=(f"{ROWS_SUBJECT}.>",),
+    retention=Retention.WORK_QUEUE,
+    max_age=timedelta(days=7),
+    max_bytes=1024 * MIB,
+    refuse_when_full=True,
+)
+SCORES = StreamDefinition(
+    name="SCORES", subjects=(f"{SCORES_SUBJECT}.>",), max_age=timedelta(days=7), max_bytes=1024 * MIB
+)
 DEAD_LETTERS = StreamDefinition(
     name="DEAD_LETTERS", subjects=("dead.>",), max_age=timedelta(days=365), max_bytes=512 * MIB
 )
@@ -76,11 +119,24 @@ ADVISORIES = StreamDefinition(
     max_age=timedelta(days=30),
     max_bytes=64 * MIB,
 )
-STREAMS = (EVENTS, COMMANDS, PREDICTIONS, DEAD_LETTERS, ADVISORIES)
+# COMMANDS once kept all of serving's; it must let go of those before INFERENCE takes them.
+STREAMS = (
+    EVENTS,
+    COMMANDS,
+    PREDICTIONS,
+    INFERENCE,
+    INFERENCE_RESULTS,
+    ROWS,
+    SCORES,
+    DEAD_LETTERS,
+    ADVISORIES,
+)
 
 
 def stream_of(message: type[Message]) -> StreamDefinition:
     """Name the stream that keeps a message."""
+    if message in (InferenceCompleted, InferenceFailed):
+        return INFERENCE_RESULTS
     if issubclass(message, Command):
-        return COMMANDS
+        return INFERENCE if message is RequestInference else COMMANDS
     return PREDICTIONS if message is PredictionsServed else EVENTS

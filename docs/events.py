@@ -8,6 +8,7 @@ from typing import Any
 
 import services
 from contracts.catalog import MESSAGES
+from contracts.inference import RequestInference
 from contracts.message import Command, Message
 from contracts.streams import STREAMS, StreamDefinition, stream_of
 from services.chassis.subscriptions import Subscription
@@ -26,6 +27,17 @@ anyone, obeyed by the service that owns it. The pipeline's name follows every su
 ```console
 $ nats pub commands.training.run.start.v1.flight_delays '{"reason": "a new feature"}'
 ```
+
+Besides, a model can be asked over the broker without a message of this list:
+
+| subject | |
+|---|---|
+| `inference.<model>`, `inference.<model>.<version>` | Core NATS request and reply, body and answer as over HTTP \
+(`POST /v2/models/<model>/infer`), errors as `{"error": …}` with the headers of NATS' services. \
+`everloop predict --over nats`, or `nats req inference.flight_delays @request.json` |
+| `rows.<pipeline>`, `rows.<pipeline>.<key>` | Rows to be scored as they come, one JSON object or a list of them, \
+where the pipeline declares `streaming`. Publish with JetStream: what is not kept is not scored |
+| `scores.<pipeline>`, `scores.<pipeline>.<key>` | Their answers, as `POST /v1/models/<model>/predict` gives them |
 
 The same as machines read it: [asyncapi.json](asyncapi.json), and one JSON Schema per message in
 [contracts/schemas](../contracts/schemas).
@@ -58,6 +70,8 @@ def listeners_by_message() -> Listeners:
         table: tuple[Subscription, ...] = import_module(f"{package.name}.handlers").SUBSCRIPTIONS
         for subscription in table:
             heard.setdefault(subscription.message, []).append(package.name.rpartition(".")[2])
+    # Its replicas take requests from the queue themselves.
+    heard.setdefault(RequestInference, []).append(RequestInference.owner())
     return heard
 
 

@@ -13,15 +13,26 @@ from datetime import timedelta
 from uuid import uuid4
 
 from services.chassis.bus import MESSAGE_ID, Bus, BusUnavailableError, NotOnBusError
+from services.chassis.bus_errors import OtherwiseError
 from services.chassis.errors import TransientError
+
+EXPECTED_BEFORE = "Nats-Expected-Last-Subject-Sequence"
 
 
 @dataclass(frozen=True, slots=True)
 class BucketDefinition:
-    """One bucket. Values of a short-lived one are signs of life: kept in memory, gone when they are not renewed."""
+    """One bucket. Values of a short-lived one are signs of life: kept in memory, gone when they are not renewed.
+
+    Attributes:
+        name: A subject token.
+        max_age: How long a value is kept; unset: until it is replaced.
+        max_bytes: Of all values; more are refused. Makes it a store: on disk, however short its values live.
+        replicas: Copies in a cluster.
+    """
 
     name: str
     max_age: timedelta | None = None
+    max_bytes: int | None = None
     replicas: int = 1
 
     @property
@@ -41,7 +52,8 @@ class BucketDefinition:
             "subjects": [f"$KV.{self.name}.>"],
             "max_msgs_per_subject": 1,
             "max_age": int((self.max_age or timedelta()).total_seconds() * 1e9),
-            "storage": "memory" if self.max_age else "file",
+            "max_bytes": self.max_bytes or -1,
+            "storage": "memory" if self.max_age and not self.max_bytes else "file",
             "discard": "new",
             "deny_delete": True,
             "allow_rollup_hdrs": True,
@@ -73,11 +85,21 @@ class Bucket:
         Raises:
             BusUnavailableError: No answer; the value may be stored or not.
         """
-        subject = self._subject(key)
+        await self._put(key, value, {})
+
+    async def create(self, key: str, value: bytes) -> bool:
+        """Give a key its value if it has none; tell whether that was so. Raises as `put` does."""
+        try:
+            await self._put(key, value, {EXPECTED_BEFORE: "0"})
+        except OtherwiseError:
+            return False
+        return True
+
+    async def _put(self, key: str, value: bytes, headers: Mapping[str, str]) -> None:
         if not self._made:
             await self._make()
         try:
-            await self._bus.publish(subject, value, headers={MESSAGE_ID: uuid4().hex})
+            await self._bus.publish(self._subject(key), value, headers={MESSAGE_ID: uuid4().hex, **headers})
         except NotOnBusError as error:
             # One kept in memory is gone after a restart of the broker; putting again makes it.
             self._made = False

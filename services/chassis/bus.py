@@ -149,13 +149,13 @@ class Bus:
         with _translated():
             subscription = await self._client.subscribe(subject, queue, cb=hear)
             # Without a round trip the broker may not know of the subscription yet.
-            await self._client.flush()
+            await _whole(self._client.flush())
         try:
             yield
         finally:
             with suppress(Error, TimeoutError):
                 # Nothing arrives over a broken connection; draining would wait for it to be back.
-                await (subscription.drain() if self.connected else subscription.unsubscribe())
+                await (_whole(subscription.drain()) if self.connected else subscription.unsubscribe())
 
     @asynccontextmanager
     async def listen(self, subject: str) -> AsyncIterator[asyncio.Queue[str]]:
@@ -253,6 +253,13 @@ async def connect(
                 await client.drain()
         except (Error, TimeoutError):
             await client.close()
+
+
+async def _whole(flushing: Awaitable[None]) -> None:
+    """Flush to the end even if whoever waits is cancelled: the client drops a connection on a stray answer."""
+    flushed = asyncio.ensure_future(flushing)
+    flushed.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.shield(flushed)
 
 
 def _arrival(message: Msg) -> Arrival:

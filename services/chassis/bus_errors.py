@@ -3,6 +3,7 @@
 from services.chassis.errors import EverloopError, TransientError
 
 STREAM_FULL_CODES = frozenset({10047, 10077})
+OTHERWISE_CODES = frozenset({10071, 10164})
 NOT_FOUND_CODES = frozenset({10014, 10037, 10059})
 
 
@@ -26,6 +27,10 @@ class NotOnBusError(BusRefusalError):
     """The stream, consumer or message asked for does not exist."""
 
 
+class OtherwiseError(BusRefusalError):
+    """What a message was to follow is not what is there."""
+
+
 class OldServerError(BusRefusalError):
     """The broker silently ignores settings that the delivery promise stands on."""
 
@@ -42,6 +47,8 @@ def refusal(code: int | None, err_code: int | None, description: str | None) -> 
         return StreamFullError("stream_full", detail=description)
     if err_code in NOT_FOUND_CODES:
         return NotOnBusError("not_on_bus", detail=description)
+    if err_code in OTHERWISE_CODES:
+        return OtherwiseError("otherwise_on_bus", detail=description)
     if code == 503:
         return BusUnavailableError("bus_unavailable", detail=description)
     return BusRefusalError("bus_refused", code=err_code, detail=description)

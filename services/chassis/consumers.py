@@ -1,7 +1,7 @@
 """Consumers: what a service hears, pulled from durable consumers one message at a time each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
@@ -14,7 +14,7 @@ from services.chassis.delivery import Delivery
 from services.chassis.errors import EverloopError
 from services.chassis.handling import Outcome, Retries
 from services.chassis.logs import Log
-from services.chassis.pulls import pulling
+from services.chassis.pulls import Pull, pulling
 from services.chassis.streams import ConsumerDefinition, reconcile_consumer
 from services.chassis.subscriptions import Subscription
 from services.chassis.waiting import unless
@@ -72,49 +72,64 @@ class Consumer:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until asked to stop, then finish the message in hand."""
-        backoff = Backoff()
-        while not stopping.is_set():
-            try:
-                async with pulling(self._bus, self._definition.stream, self._definition.name) as pull:
-                    while not stopping.is_set():
-                        delivery = await unless(stopping, pull.next())
-                        if delivery is not None:
-                            await self._handle(delivery)
-                        backoff.reset()
-            except ConsumerGoneError as error:
-                # Asking on without a pause would keep a processor busy for as long as it is gone.
-                log.warning("consumer is gone, recreating", consumer=self._definition.name, error=str(error))
-                await backoff.wait()
-                await self._recreate()
-            except EverloopError as error:
-                log.warning("consumer pauses", consumer=self._definition.name, error=str(error))
-                await backoff.wait()
-            except Exception:
-                log.exception("consumer stumbled", consumer=self._definition.name)
-                await backoff.wait()
 
-    async def _handle(self, delivery: Delivery) -> None:
-        async with heartbeat(delivery, every_s=self._definition.ack_wait.total_seconds() / 4):
-            await self._handling.handle(delivery)
+        async def step(pull: Pull) -> None:
+            delivery = await unless(stopping, pull.next())
+            if delivery is not None:
+                async with heartbeat([delivery], self._definition):
+                    await self._handling.handle(delivery)
 
-    async def _recreate(self) -> None:
+        await keep_pulling(self._bus, self._definition, step, stopping.is_set)
+
+
+async def keep_pulling(
+    bus: Bus, definition: ConsumerDefinition, step: Callable[[Pull], Awaitable[None]], over: Callable[[], bool]
+) -> None:
+    """Take messages with one step after another until it is over, whatever happens to broker and consumer."""
+    backoff = Backoff()
+    while not over():
         try:
-            await reconcile_consumer(self._bus, self._definition)
+            async with pulling(bus, definition.stream, definition.name, group=definition.group) as pull:
+                while not over():
+                    await step(pull)
+                    backoff.reset()
+        except ConsumerGoneError as error:
+            # Asking on without a pause would keep a processor busy for as long as it is gone.
+            log.warning("consumer is gone, recreating", consumer=definition.name, error=str(error))
+            await backoff.wait()
+            await _recreate(bus, definition)
         except EverloopError as error:
-            log.warning("consumer cannot be recreated yet", consumer=self._definition.name, error=str(error))
+            log.warning("consumer pauses", consumer=definition.name, error=str(error))
+            await backoff.wait()
+        except Exception:
+            log.exception("consumer stumbled", consumer=definition.name)
+            await backoff.wait()
+
+
+async def _recreate(bus: Bus, definition: ConsumerDefinition) -> None:
+    try:
+        await reconcile_consumer(bus, definition)
+    except EverloopError as error:
+        log.warning("consumer cannot be recreated yet", consumer=definition.name, error=str(error))
 
 
 @asynccontextmanager
-async def heartbeat(delivery: Delivery, *, every_s: float) -> AsyncIterator[None]:
-    """Tell the broker that a message is being worked on, so that it is not delivered again meanwhile."""
+async def heartbeat(deliveries: Collection[Delivery], definition: ConsumerDefinition) -> AsyncIterator[None]:
+    """Tell the broker that messages are being worked on, so that they are not delivered again meanwhile.
+
+    Args:
+        deliveries: Those in hand; looked at anew each time.
+        definition: The consumer they come from.
+    """
 
     async def beat() -> None:
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(definition.ack_wait.total_seconds() / 4)
             try:
-                await delivery.in_progress()
+                for delivery in tuple(deliveries):
+                    await delivery.in_progress()
             except EverloopError as error:
-                log.warning("heartbeat failed", consumer=delivery.consumer, error=str(error))
+                log.warning("heartbeat failed", consumer=definition.name, error=str(error))
 
     beating = asyncio.create_task(beat())
     try:

@@ -26,7 +26,19 @@ class ConfigurationIgnoredError(EverloopError):
 
 @dataclass(frozen=True, slots=True)
 class ConsumerDefinition:
-    """One durable consumer. It starts at the beginning of its stream."""
+    """One durable consumer. It starts at the beginning of its stream.
+
+    Attributes:
+        stream: Where it reads.
+        name: Its own.
+        subjects: Which messages.
+        ack_wait: How long after its last sign of life a message is delivered again.
+        max_deliveries: How often it is delivered at most; -1 without end.
+        description: For people.
+        in_flight: Handed over and not settled, at most. One at a time is what keeps the order: a message that is
+            retried holds back those behind it.
+        pinned: Only one client at a time gets messages; another takes over when it has not asked for ``ack_wait``.
+    """
 
     stream: str
     name: str
@@ -34,6 +46,13 @@ class ConsumerDefinition:
     ack_wait: timedelta
     max_deliveries: int
     description: str = ""
+    in_flight: int = 1
+    pinned: bool = False
+
+    @property
+    def group(self) -> str:
+        """Name of the group that clients of a pinned consumer ask in."""
+        return "one" if self.pinned else ""
 
 
 def max_age_of(stream: str) -> timedelta:
@@ -70,10 +89,12 @@ def consumer_config(definition: ConsumerDefinition) -> dict[str, Any]:
         "ack_policy": "explicit",
         "ack_wait": _nanoseconds(definition.ack_wait),
         "max_deliver": definition.max_deliveries,
-        # One at a time is what keeps the order: a message that is retried holds back those behind it.
-        "max_ack_pending": 1,
+        "max_ack_pending": definition.in_flight,
         "replay_policy": "instant",
         "filter_subjects": list(definition.subjects),
+        "priority_groups": [definition.group] if definition.pinned else None,
+        "priority_policy": "pinned_client" if definition.pinned else None,
+        "priority_timeout": _nanoseconds(definition.ack_wait) if definition.pinned else None,
     }
 
 
@@ -127,7 +148,7 @@ async def reconcile_consumer(bus: Bus, definition: ConsumerDefinition) -> None:
         if not changes:
             return
         log.info("consumer changed", consumer=definition.name, stream=definition.stream, changes=changes)
-    answer = await bus.ask(f"CONSUMER.CREATE.{place}", stream_name=definition.stream, config=wanted)
+    answer = await bus.ask(f"CONSUMER.CREATE.{place}", stream_name=definition.stream, config=_said(wanted))
     _assert_echo(f"consumer {definition.name}", answer["config"], wanted)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts import ingestion, monitoring, precompute, registry, serving, training
+from contracts import inference, ingestion, monitoring, precompute, registry, serving, training
 from contracts.bundle import DatasetRef, Lineage
 from contracts.message import Message
 from contracts.pipeline import (
@@ -329,6 +329,34 @@ def _precompute() -> list[Message]:
     ]
 
 
+def _inference() -> list[Message]:
+    request = UUID("3d8e3a70-2f6c-4a55-9c43-5f2f0c1b7d04")
+    about = {"request_id": request, "request_digest": digest("e")}
+    return [
+        inference.RequestInference(
+            pipeline=PIPELINE,
+            request_id=request,
+            rows=({"carrier": "AA", "distance": 1400.0, "scheduled_at": NOON.isoformat()},),
+            routing_key="passenger-7",
+            explain=True,
+        ),
+        inference.InferenceCompleted(
+            pipeline=PIPELINE,
+            version=2,
+            predictions=(
+                inference.Prediction(
+                    prediction_id=f"{request.hex}-0", score=0.23, attributions={"carrier": -0.3, "distance": 0.1}
+                ),
+            ),
+            explanation=inference.Explanation(method="tree_shap", unit="log_odds", base_value=-1.0),
+            **about,
+        ),
+        inference.InferenceFailed(
+            pipeline=PIPELINE, status=400, reason="input 'distance' is FP64 and holds JSON strings", **about
+        ),
+    ]
+
+
 def _monitoring() -> list[Message]:
     window = {"version": 2, "window_start": NOON, "window_end": NOON + WEEK}
     return [
@@ -366,5 +394,13 @@ def _monitoring() -> list[Message]:
 
 def every_message() -> list[Message]:
     """Give an example of every message there is."""
-    stories: tuple[Callable[[], list[Message]], ...] = (_ingestion, _training, _registry, _serving, _precompute, _monitoring)
+    stories: tuple[Callable[[], list[Message]], ...] = (
+        _ingestion,
+        _training,
+        _registry,
+        _serving,
+        _inference,
+        _precompute,
+        _monitoring,
+    )
     return [message for story in stories for message in story()]
