@@ -17,7 +17,8 @@ from services.serving.replica.batching import RETRY_AFTER_S, Limits
 from services.serving.replica.capacity import Capacity
 from services.serving.replica.errors import RequestError
 from services.serving.replica.lineup import LoadedVersion
-from services.serving.replica.prediction_log import Answered, PredictionLog
+from services.serving.replica.log_message import Answered
+from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.question import Answer, Question
 from services.serving.replica.shelf import Shelf
 

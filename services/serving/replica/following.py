@@ -8,10 +8,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.envelope import CONTENT_TYPE, MAX_BODY_BYTES, seal
+from contracts.envelope import CONTENT_TYPE, MAX_BODY_BYTES
 from contracts.message import utc_now
 from contracts.model import Contract, PipelineName
-from contracts.serving import PredictionsServed
 from everloop.bundle.model import Model
 from services.chassis.bus import MESSAGE_ID, Bus
 from services.chassis.errors import MalformedError, TransientError
@@ -21,6 +20,7 @@ from services.serving.desired import DesiredVersion, MessageCounts, ReplicaLoad,
 from services.serving.ports import Board, Changes
 from services.serving.replica.explaining import Explaining
 from services.serving.replica.lineup import LoadedVersion
+from services.serving.replica.log_message import LogMessage
 from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.reading import Reader
 from services.serving.replica.shelf import Shelf
@@ -131,22 +131,19 @@ class Speaker:
         self._telemetry = telemetry
         self.bus: Bus | None = None
 
-    async def __call__(self, message: PredictionsServed, message_id: str) -> None:
+    async def __call__(self, message: LogMessage, message_id: str) -> None:
         """Publish and wait until the stream has it."""
         if self.bus is None:
             raise TransientError("bus_unavailable", detail="not connected yet")
-        # The message travels in the trace of the first answer in it that has one.
-        traceparent = next((batch.traceparent for batch in message.batches if batch.traceparent), None)
-        envelope = seal(message, message_id=message_id, source="serving", time=utc_now(), traceparent=traceparent)
-        body = envelope.to_bytes()
+        body = message.to_bytes(message_id, utc_now())
         if len(body) > MAX_BODY_BYTES:
             raise MalformedError("message_too_large", size_bytes=len(body))
         headers = {MESSAGE_ID: message_id, "Content-Type": CONTENT_TYPE}
-        if traceparent is None:
-            await self.bus.publish(message.address(), body, headers=headers)
+        if message.traceparent is None:
+            await self.bus.publish(message.address, body, headers=headers)
             return
-        with self._telemetry.publishing(message.address(), message_id, len(body), traceparent) as carried:
-            await self.bus.publish(message.address(), body, headers={**headers, **carried})
+        with self._telemetry.publishing(message.address, message_id, len(body), message.traceparent) as carried:
+            await self.bus.publish(message.address, body, headers={**headers, **carried})
 
 
 def load(settings: ReplicaSettings, desired: DesiredVersion, max_golden_difference: float) -> LoadedVersion:

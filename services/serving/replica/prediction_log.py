@@ -7,18 +7,15 @@ without a count: there is no one left to count it.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from time import monotonic
-from typing import Any
 from uuid import uuid4
 
-from contracts.serving import PredictionBatch, PredictionsServed
 from services.chassis.errors import EverloopError, TransientError
 from services.chassis.logs import Log
 from services.serving.domain import PredictionCounts
+from services.serving.replica.log_message import Answered, LogMessage
 
 LARGEST_MESSAGE_BYTES = 256 * 1024
 LARGEST_BATCH_ROWS = 1000
@@ -28,23 +25,8 @@ COMPLAIN_EVERY_S = 5.0
 
 log = Log(__name__)
 
-Publish = Callable[[PredictionsServed, str], Awaitable[None]]
+Publish = Callable[[LogMessage, str], Awaitable[None]]
 """Publish under an id that stays the same when it is tried again; raises TransientError to be asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The rows of one request, as they were asked and answered."""
-
-    version: int
-    prediction_ids: Sequence[str]
-    event_times: Sequence[datetime]
-    served_at: datetime
-    inputs: Mapping[str, Sequence[Any]]
-    scores: Sequence[float]
-    traceparent: str | None
-    size_bytes: int
-    """Of the request's body: how large its rows are."""
 
 
 class PredictionLog:
@@ -129,10 +111,9 @@ class PredictionLog:
             self._waiting.popleft()
             self._waiting_rows -= len(answered.prediction_ids)
 
-    async def _deliver(self, batches: tuple[PredictionBatch, ...]) -> None:
-        message = PredictionsServed(pipeline=self._pipeline, replica=self._replica, batches=batches)
-        message_id = str(uuid4())
-        rows = sum(len(batch.prediction_ids) for batch in batches)
+    async def _deliver(self, batches: Sequence[Answered]) -> None:
+        message = LogMessage(self._pipeline, self._replica, batches)
+        message_id, rows = str(uuid4()), message.rows
         while True:
             try:
                 await self._publish(message, message_id)
@@ -162,25 +143,16 @@ def _published_bytes(answered: Answered) -> int:
     return answered.size_bytes + ROW_OVERHEAD_BYTES * len(answered.prediction_ids)
 
 
-def _messages(chosen: Sequence[Answered]) -> list[tuple[PredictionBatch, ...]]:
+def _messages(chosen: Sequence[Answered]) -> list[Sequence[Answered]]:
     if len(chosen) > 1:
-        return [tuple(batch for answered in chosen for batch in _cut(answered))]
-    return [(batch,) for batch in _cut(chosen[0])]
+        return [[part for answered in chosen for part in _cut(answered)]]
+    return [(part,) for part in _cut(chosen[0])]
 
 
-def _cut(answered: Answered) -> list[PredictionBatch]:
+def _cut(answered: Answered) -> Sequence[Answered]:
     rows = len(answered.prediction_ids)
     row_bytes = max(1, _published_bytes(answered) // rows)
     step = max(1, min(LARGEST_BATCH_ROWS, LARGEST_MESSAGE_BYTES // row_bytes))
-    return [
-        PredictionBatch(
-            version=answered.version,
-            prediction_ids=tuple(answered.prediction_ids[start : start + step]),
-            event_times=tuple(answered.event_times[start : start + step]),
-            served_at=answered.served_at,
-            inputs={name: tuple(values[start : start + step]) for name, values in answered.inputs.items()},
-            scores=tuple(answered.scores[start : start + step]),
-            traceparent=answered.traceparent,
-        )
-        for start in range(0, rows, step)
-    ]
+    if rows <= step:
+        return (answered,)
+    return [answered.cut(start, start + step) for start in range(0, rows, step)]

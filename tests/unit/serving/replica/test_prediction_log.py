@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from contracts.envelope import Envelope
 from contracts.serving import PredictionsServed
 from services.chassis.errors import MalformedError, TransientError
 from services.serving.domain import PredictionCounts
-from services.serving.replica.prediction_log import LARGEST_MESSAGE_BYTES, Answered, PredictionLog
+from services.serving.replica.log_message import Answered, LogMessage
+from services.serving.replica.prediction_log import LARGEST_MESSAGE_BYTES, PredictionLog
 from tests.fixtures.waiting import eventually
 
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
@@ -23,12 +25,13 @@ class Bus:
         self.tried: list[str] = []
         self.taken: list[PredictionsServed] = []
 
-    async def __call__(self, message: PredictionsServed, message_id: str) -> None:
+    async def __call__(self, message: LogMessage, message_id: str) -> None:
         self.tried.append(message_id)
         if self.fails > 0:
             self.fails -= 1
             raise TransientError("bus_unavailable")
-        self.taken.append(message)
+        envelope = Envelope.model_validate_json(message.to_bytes(message_id, NOON))
+        self.taken.append(PredictionsServed.model_validate(envelope.data))
 
     @property
     def ids(self) -> list[str]:
@@ -94,7 +97,7 @@ async def test_end_without_a_bus_counts_what_is_left_as_lost() -> None:
 
 async def test_message_the_bus_refuses_is_lost_and_does_not_hold_up_the_rest() -> None:
     class Picky(Bus):
-        async def __call__(self, message: PredictionsServed, message_id: str) -> None:
+        async def __call__(self, message: LogMessage, message_id: str) -> None:
             if "bad-0" in message.batches[0].prediction_ids:
                 raise MalformedError("message_too_large")
             await super().__call__(message, message_id)
