@@ -68,14 +68,15 @@ def parse(body: bytes, json_length: str | None = None, *, explain: bool = False)
         RequestError: 400 with the first fault found.
     """
     size = len(body) if json_length is None else _json_size(json_length, len(body))
+    head = body if size == len(body) else body[:size]
     try:
-        content = orjson.loads(body if size == len(body) else memoryview(body)[:size])
+        content = orjson.loads(head)
     except orjson.JSONDecodeError as error:
         raise RequestError(400, f"the body is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise RequestError(400, "the body is not a JSON object")
     tensors = _tensors(content.get("inputs"))
-    refuse_repeated(memoryview(body)[:size], {"inputs": 1, **dict.fromkeys(_DECIDING, len(tensors))})
+    refuse_repeated(head, {"inputs": 1, **dict.fromkeys(_DECIDING, len(tensors))})
     if json_length is not None:
         _place_binary(tensors, memoryview(body)[size:])
     return framed(content, tensors, size + BINARY_SIZE_IN_LOG * (len(body) - size), explain=explain)
