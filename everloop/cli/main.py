@@ -16,6 +16,7 @@ from everloop.cli import (
     models,
     pipelines,
     precompute,
+    rollouts,
     watching,
     work,
 )
@@ -41,6 +42,7 @@ for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(dead.app, name="dead", rich_help_panel="The bus")
+app.add_typer(rollouts.app, name="rollout", rich_help_panel="Models")
 app.add_typer(precompute.app, name="precompute", rich_help_panel="Models")
 app.add_typer(bundle.app, name="bundle", rich_help_panel="Models")
 app.add_typer(watching.dataset, name="dataset", rich_help_panel="Answers")

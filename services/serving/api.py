@@ -1,17 +1,16 @@
 """What serving answers over HTTP: what runs, since when and why."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from contracts.registry import PromotionKind
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
 from services.serving.desired import HeldVersion, ReplicaReport
-from services.serving.domain import Deployment, Rollout, RolloutState
+from services.serving.domain import Deployment, Rollout
 from services.serving.ports import Board, Cluster, Deployments, Rollouts
 
 router = APIRouter(tags=["serving"])
@@ -52,25 +51,7 @@ class DeploymentView(BaseModel):
     answering: Answering | None
     replicas: list[ReplicaView]
     failure: str | None
-
-
-class RolloutView(BaseModel):
-    """One version's way to the traffic."""
-
-    rollout_id: UUID
-    pipeline: str
-    version: int
-    previous_version: int | None
-    state: RolloutState
-    detail: str
-    kind: PromotionKind
-    promoted_by: str
-    reason: str
-    bundle_digest: str
-    requested_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    replicas: int
+    diverged_since: datetime | None
 
 
 @router.get("/deployments")
@@ -88,23 +69,6 @@ async def get_deployment(pipeline: str, tx: Tx) -> DeploymentView:
     return await _deployment_view(deployment, tx)
 
 
-@router.get("/rollouts")
-async def list_rollouts(
-    tx: Tx, pipeline: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> list[RolloutView]:
-    """List rollouts, newest first."""
-    return [_rollout_view(rollout) for rollout in await tx.port(Rollouts).recent(pipeline, limit=limit)]
-
-
-@router.get("/rollouts/{rollout_id}")
-async def get_rollout(rollout_id: UUID, tx: Tx) -> RolloutView:
-    """Get one rollout."""
-    rollout = await tx.port(Rollouts).get(rollout_id)
-    if rollout is None:
-        raise RejectedError("rollout_not_found", rollout_id=rollout_id)
-    return _rollout_view(rollout)
-
-
 async def _deployment_view(deployment: Deployment, tx: Tx) -> DeploymentView:
     rollout = await tx.port(Rollouts).get(deployment.answering) if deployment.answering else None
     cluster = tx.port(Cluster)
@@ -116,6 +80,7 @@ async def _deployment_view(deployment: Deployment, tx: Tx) -> DeploymentView:
         answering=_answering(rollout) if rollout else None,
         replicas=[_replica_view(report) for report in await tx.port(Board).reports(deployment.pipeline)],
         failure=await cluster.failure(deployment.pipeline),
+        diverged_since=deployment.diverged_since,
     )
 
 
@@ -141,23 +106,4 @@ def _replica_view(report: ReplicaReport) -> ReplicaView:
         predictions_logged=report.logged,
         predictions_waiting=report.waiting,
         predictions_lost=report.lost,
-    )
-
-
-def _rollout_view(rollout: Rollout) -> RolloutView:
-    return RolloutView(
-        rollout_id=rollout.id,
-        pipeline=rollout.pipeline,
-        version=rollout.version,
-        previous_version=rollout.previous_version,
-        state=rollout.state,
-        detail=rollout.detail,
-        kind=rollout.kind,
-        promoted_by=rollout.promoted_by,
-        reason=rollout.reason,
-        bundle_digest=rollout.bundle_digest,
-        requested_at=rollout.requested_at,
-        started_at=rollout.started_at,
-        finished_at=rollout.finished_at,
-        replicas=rollout.replicas,
     )

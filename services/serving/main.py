@@ -8,7 +8,7 @@ from services.chassis.jobs import Jobs
 from services.chassis.ray_jobs import RayJobs
 from services.chassis.service import Service
 from services.chassis.work import Reconciler
-from services.serving import api, handlers
+from services.serving import api, handlers, rollout_api
 from services.serving.board import BusBoard
 from services.serving.driving import Driver
 from services.serving.inspecting import Inspector
@@ -38,7 +38,7 @@ def assemble(settings: ServingSettings, cluster: Cluster, jobs: Jobs) -> Service
         jobs, StoredPredictionFiles(settings.store_uri), settings.job_python, settings.otlp_endpoint
     )
     router = APIRouter()
-    for part in (api.router, precompute_api.router):
+    for part in (api.router, rollout_api.router, precompute_api.router):
         router.include_router(part)
     return Service(
         "serving",
