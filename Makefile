@@ -39,7 +39,7 @@ bench-serving: $(VENV)/.everything ## Serve one model by Everloop and its peers,
 	@exec $(BIN)/python -m tests.benchmarks.serving --install $(ARGS)
 
 soak-serving: $(VENV)/.everything ## Promote under a constant load for five minutes (ARGS="--replicas 2 --kill-every 20" kills replicas, too)
-	@exec $(BIN)/python -m tests.load $(ARGS)
+	@exec $(BIN)/python -m tests.load.promotions $(ARGS)
 
 fix: $(VENV)/.everything ## Repair format and lint
 	$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet

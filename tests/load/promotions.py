@@ -156,7 +156,7 @@ def _show(told: dict[str, Any]) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.load.promotions", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--rate", type=float, default=200, help="requests a second")
     parser.add_argument("--promotions", type=int, default=50, help="half of them back to the version before")
