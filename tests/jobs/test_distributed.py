@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.bundle import BundleFile
+from contracts.bundle import AttributionUnit, BundleFile, ExplanationMethod
 from contracts.jobs import Engine
+from everloop import storage
 from everloop.bundle.manifest import read_file, verify
 from everloop.bundle.model import Model
 from ray_jobs.train import train
@@ -65,4 +66,10 @@ def test_streamed_shards_train_a_network(parcels: Parcels) -> None:
     assert report.engine is Engine.RAY_DATA
     assert job.epochs() == [0, 1]
     model = Model.load(report.bundle_uri, report.bundle_digest)
-    assert np.all((model.predict_table(parcels.rows) > 0) & (model.predict_table(parcels.rows) < 1))
+    scores = model.predict_table(parcels.rows)
+    assert np.all((scores > 0) & (scores < 1))
+    asked = {column.name: parcels.rows[column.name].to_pylist()[:20] for column in model.definition.dataset.features}
+    found = model.explain(asked)
+    assert (found.method, found.unit) == (ExplanationMethod.SAMPLED_SHAPLEY, AttributionUnit.SCORE)
+    np.testing.assert_allclose(found.base_value + found.values.sum(axis=1), model.predict(asked), rtol=0, atol=1e-9)
+    assert "sampled Shapley values" in storage.read_bytes(f"{report.bundle_uri}/card.md").decode()

@@ -52,7 +52,8 @@ def test_a_batch_of_any_size_is_answered_without_a_warning(
     objective: Objective, capfd: pytest.CaptureFixture[str]
 ) -> None:
     x, y = data(missing=True)
-    booster = lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(x, y > 0), num_boost_round=5)
+    options = {"objective": "binary" if objective is Objective.BINARY_CLASSIFICATION else "regression", "verbose": -1}
+    booster = lightgbm.train(options, lightgbm.Dataset(x, (y > 0).astype(float)), num_boost_round=5)
     session = onnxruntime.InferenceSession(trees.to_onnx(booster.model_to_string(), objective))
 
     shapes = [session.run(None, {"features": x[:rows]})[0].shape[0] for rows in (1, 2, 700)]
