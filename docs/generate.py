@@ -15,6 +15,7 @@ from contracts.catalog import BY_TYPE, MESSAGES
 from contracts.compatibility import breaks
 from contracts.documents import asyncapi, schema_of
 from docs.events import events_page
+from docs.protobuf import inference_protocol
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = Path("contracts/schemas")
@@ -45,6 +46,7 @@ def generated() -> dict[Path, str]:
     return schemas | {
         Path("docs/asyncapi.json"): _json(asyncapi(version)),
         Path("docs/events.md"): events_page(),
+        **inference_protocol(ROOT),
     }
 
 

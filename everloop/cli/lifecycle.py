@@ -151,7 +151,7 @@ def _line(seconds: float, name: str, condition: str, rest: str) -> str:
 def _greet(state: "PlatformState") -> None:
     say(
         f"[bold green]Everloop is up[/bold green] on {state.home}\n"
-        f"  models answer at  {state.endpoints.serve}/v2/models/…\n"
+        f"  models answer at  {state.endpoints.serve}/v2/models/… and over gRPC at {state.endpoints.grpc}\n"
         f"  events go in at   {state.endpoints.nats}\n"
         "  everloop status · everloop events --follow · everloop down"
     )

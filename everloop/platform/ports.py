@@ -14,6 +14,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "ray": 8265,
     "serve": 8000,
     "traces": 4318,
+    "grpc": 8001,
 }
 
 

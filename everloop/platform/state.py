@@ -36,6 +36,8 @@ class Endpoints(Value):
     ray: str
     serve: str
     otlp: str
+    grpc: str = ""
+    """Where models answer over gRPC, host:port; empty in a state that an older Everloop wrote."""
 
     def of(self, service: str) -> str:
         """Find a service's base URL."""
@@ -82,6 +84,7 @@ def endpoints(ports: Mapping[str, int]) -> Endpoints:
         ray=f"http://{HOST}:{ports['ray']}",
         serve=f"http://{HOST}:{ports['serve']}",
         otlp=f"http://{HOST}:{ports['traces']}",
+        grpc=f"{HOST}:{ports['grpc']}",
     )
 
 

@@ -84,6 +84,8 @@ class Table:
             self.endpoints.ray,
             file_ready(self.home.ray_ready, answers),
             before_start=lambda: self.home.ray_ready.unlink(missing_ok=True),
+            # Replicas first empty their prediction logs.
+            stop_within_s=20.0,
         )
 
     def _service(self, name: str) -> ProcessSpec:
@@ -104,10 +106,10 @@ class Table:
             case "training":
                 return port | {"EVERLOOP_TRAINING_RAY_URL": self.endpoints.ray}
             case "serving":
-                serve_port = str(self.ports["serve"])
                 return port | {
                     "EVERLOOP_SERVING_RAY_URL": self.endpoints.ray,
-                    "EVERLOOP_SERVING_SERVE_PORT": serve_port,
+                    "EVERLOOP_SERVING_SERVE_PORT": str(self.ports["serve"]),
+                    "EVERLOOP_SERVING_GRPC_PORT": str(self.ports["grpc"]),
                 }
         return port
 

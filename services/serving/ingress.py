@@ -3,35 +3,32 @@
 Serve's own Python proxy answers a fiftieth as many requests. Its HAProxy mode keeps an incoming trace context
 too, but has fixed paths and ports, so that two platforms on a machine collide, and two helper pages that listen
 on every interface with no setting against it. `environment` gives each home its own paths and ports, and a
-launcher that closes the pages to the outside before HAProxy reads its configuration.
+launcher that has the configuration edited before HAProxy reads it: `haproxy` says how.
 
-One thing stays open in Ray 2.60: each replica's gRPC port for calls between deployments is bound to every
-interface in Ray's source. It asks for Ray's token, so run Ray with ``RAY_AUTH_MODE=token``, as the platform does.
+Serve's gRPC servers are bound to every interface in its source. `replica.straight` closes them, from a hook that
+Serve calls in each of its processes.
 """
 
 import os
 import socket
+import sys
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
 
-HOST = "127.0.0.1"
+from services.serving import haproxy
+from services.serving.haproxy import HOST
+
 LONGEST_SOCKET_PATH = 107
 NODE_AND_NAME = len("/" + "f" * 56 + "/admin.sock.4194304.tmp")
 """What Ray and HAProxy append to the directory of their sockets: the node's id, a name, a process id."""
+LARGEST_MESSAGE_BYTES = 256 * 1024 * 1024
+"""Of gRPC, where it is received; what a model takes is its replica's to say."""
 
-HAND_OVER = r"^/v1/models/([^/]+)(/.*)?$"
-HANDED_OVER = r"/v2/models/\1/v1\2"
-"""Serve knows a model by one prefix, ``/v2/models/<name>``; its paths for people are brought below it."""
-
-LAUNCHER = r"""#!/bin/sh
+LAUNCHER = """#!/bin/sh
 # Written by Everloop. Ray hands over its configuration as: -db -f CONFIG ...
-config=$3
-sed -i -e 's/^\( *bind \)\*\{{0,1\}}:/\1{host}:/' -e 's/ mode 666 level admin/ mode 600 level admin/' \
-  -e '/^frontend http_frontend/,/^ *bind /s|^\( *\)bind .*|&\n\1http-request replace-path {hand_over} {handed_over}|' \
-  "$config"
-exec '{binary}' "$@"
+'{python}' -I '{editor}' "$3" && exec '{binary}' "$@"
 """
 
 
@@ -50,14 +47,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
     run = home / "run"
     run.mkdir(parents=True, exist_ok=True)
     launcher = run / "haproxy.sh"
-    launcher.write_text(
-        LAUNCHER.format(
-            host=HOST,
-            binary=get_haproxy_binary(),
-            hand_over=HAND_OVER,
-            handed_over=HANDED_OVER.replace("\\", "\\\\"),
-        )
-    )
+    launcher.write_text(LAUNCHER.format(python=sys.executable, editor=haproxy.__file__, binary=get_haproxy_binary()))
     launcher.chmod(0o700)
     directory = _private_directory(run / "ha")
     stats, metrics, fallback_http, fallback_grpc = _free_ports(4)
@@ -79,8 +69,13 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
         # On one machine HAProxy forgets a leaving replica at once; the default waits 30 s for other machines'.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
+        # A replica that dies takes its answers with it; who asked is answered by another. Serve retries only what it
+        # could not even send, since a request may do something; here it asks for scores, and may come twice.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         # Requests run on the replica's own event loop; a second one costs a thread hop per request.
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "services.serving.replica.straight.on_start",
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(LARGEST_MESSAGE_BYTES),
         "RAY_SERVE_LOG_TO_STDERR": "0",
     }
 

@@ -1,7 +1,7 @@
 """The cluster: Ray Serve by its REST API, one application per model and one for the front door."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -10,9 +10,10 @@ import httpx
 from services.chassis.errors import TransientError
 from services.chassis.logs import Log
 from services.serving.domain import Deployment
+from services.serving.haproxy import DOOR, MODEL_PREFIX
 from services.serving.settings import ServingSettings
 
-DOOR = "everloop"
+GRPC_SERVICE = "services.serving.replica.grpc_model.add_to_server"
 FAILED = "DEPLOY_FAILED"
 TRY_FAILED_AGAIN_S = 30.0
 LOOK_AGAIN_S = 3.0
@@ -20,17 +21,30 @@ PROBE_TIMEOUT_S = 2.0
 LOOPBACK = "127.0.0.1"
 EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104  # recognised here, not bound
 DRAIN_S = 20.0
+LOAD_EVERY_S = 1.0
+LOOK_BACK_S = 5.0
+UPSCALE_DELAY_S = 5.0
+"""Of load that is above the target. A request that waits at no replica at all starts one at once."""
+SIZE_DECIDED_BY = ("min_replicas", "max_replicas", "target_ongoing_requests", "downscale_delay_s")
 
 log = Log(__name__)
 
 
 def application_name(pipeline: str) -> str:
     """Name the Serve application of a model."""
-    return f"model-{pipeline}"
+    return f"{MODEL_PREFIX}{pipeline}"
 
 
-def applications(deployments: Sequence[Deployment], settings: ServingSettings) -> dict[str, dict[str, Any]]:
-    """Write down the Serve applications that these models need, by name."""
+def applications(
+    deployments: Sequence[Deployment], settings: ServingSettings, *, rolling: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Write down the Serve applications that these models need, by name.
+
+    Args:
+        deployments: The models.
+        settings: What replicas are told.
+        rolling: Models with a rollout under way: it needs replicas that load, whether anybody asks or not.
+    """
     shared: dict[str, Any] = {
         "nats_url": settings.nats_url,
         "nats_ca_file": str(settings.nats_ca_file) if settings.nats_ca_file else None,
@@ -41,8 +55,8 @@ def applications(deployments: Sequence[Deployment], settings: ServingSettings) -
         "name": DOOR,
         "route_prefix": "/",
         "import_path": "services.serving.replica.deployments:build_door",
-        "args": shared,
-        "deployments": [_deployment("door", 1, settings, cpus=0)],
+        "args": {**shared, "grpc_address": f"{_reachable(settings.serve_host)}:{settings.grpc_port}"},
+        "deployments": [_deployment("door", {"num_replicas": 1}, settings, cpus=0)],
     }
     models: list[dict[str, Any]] = [
         {
@@ -56,12 +70,29 @@ def applications(deployments: Sequence[Deployment], settings: ServingSettings) -
                 "code_dir": str(settings.home / "cache" / "code"),
                 "max_request_bytes": settings.max_request_bytes,
                 "max_rows": settings.max_rows,
-                "inline_rows": settings.inline_rows,
+                "max_explained_rows": settings.max_explained_rows,
+                "max_text_length": settings.max_text_length,
+                "batch_rows": settings.batch_rows,
+                "batch_wait_ms": settings.batch_wait_ms,
+                "batch_call_ms": settings.batch_call_ms,
+                "request_timeout_s": settings.request_timeout_s,
+                "max_waiting_rows": settings.max_waiting_rows,
+                "memory_budget_mib": settings.memory_budget_mib,
                 "log_capacity_rows": settings.log_capacity_rows,
                 "log_flush_s": settings.log_flush_s,
                 "trace_ratio": settings.trace_ratio,
+                "max_ongoing_requests": settings.max_ongoing_requests,
+                "max_queued_requests": settings.max_queued_requests,
+                "scales": deployment.plan.scaling is not None,
             },
-            "deployments": [_deployment("replica", deployment.replicas, settings, cpus=settings.replica_cpus)],
+            "deployments": [
+                _deployment(
+                    "replica",
+                    _size(deployment, rolling=deployment.pipeline in rolling),
+                    settings,
+                    cpus=settings.replica_cpus,
+                )
+            ],
         }
         for deployment in deployments
     ]
@@ -78,13 +109,17 @@ class RayServe:
         self._found_at = float("-inf")
         self._found: dict[str, dict[str, Any]] | None = None
 
-    async def ensure(self, deployments: Sequence[Deployment]) -> None:
+    async def ensure(self, deployments: Sequence[Deployment], *, rolling: Collection[str] = ()) -> None:
         """Make exactly these models run; those that do already are left alone.
+
+        Args:
+            deployments: The models.
+            rolling: Those with a rollout under way, which never are without a replica.
 
         Raises:
             TransientError: Ray does not answer, or refuses.
         """
-        wanted = applications(deployments, self._settings)
+        wanted = applications(deployments, self._settings, rolling=rolling)
         # Each look costs Ray's dashboard and Serve's controller more than it costs us.
         if wanted == self._found and monotonic() - self._found_at < LOOK_AGAIN_S:
             return
@@ -104,6 +139,12 @@ class RayServe:
             {
                 "proxy_location": "HeadOnly",
                 "http_options": {"host": self._settings.serve_host, "port": self._settings.serve_port},
+                "grpc_options": {
+                    "port": self._settings.grpc_port,
+                    "grpc_servicer_functions": [GRPC_SERVICE],
+                    # It would look for the messages in the pool that ours stay out of.
+                    "enable_reflection": False,
+                },
                 "applications": list(wanted.values()),
             },
         )
@@ -115,7 +156,7 @@ class RayServe:
     async def reaches(self, pipeline: str, version: int) -> bool:
         """Ask through the front whether a version is ready, as any caller could."""
         settings = self._settings
-        host = LOOPBACK if settings.serve_host in EVERY_INTERFACE else settings.serve_host
+        host = _reachable(settings.serve_host)
         url = f"http://{host}:{settings.serve_port}/v2/models/{pipeline}/versions/{version}/ready"
         try:
             async with httpx.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False) as client:
@@ -153,10 +194,35 @@ class RayServe:
         return {"Authorization": f"Bearer {file.read_text().strip()}"} if file and file.is_file() else {}
 
 
-def _deployment(name: str, replicas: int, settings: ServingSettings, *, cpus: float) -> dict[str, Any]:
+def _reachable(host: str) -> str:
+    return LOOPBACK if host in EVERY_INTERFACE else host
+
+
+def _size(deployment: Deployment, *, rolling: bool) -> dict[str, Any]:
+    """Say how many replicas a model has; a change of it replaces none."""
+    scaling = deployment.plan.scaling
+    if scaling is None:
+        return {"num_replicas": deployment.replicas}
+    fewest = max(scaling.min_replicas, deployment.replicas) if rolling else scaling.min_replicas
+    idle_s = scaling.idle.total_seconds()
+    return {
+        "autoscaling_config": {
+            "min_replicas": fewest,
+            "max_replicas": max(scaling.max_replicas, fewest),
+            "target_ongoing_requests": scaling.target_ongoing_requests,
+            "upscale_delay_s": UPSCALE_DELAY_S,
+            "downscale_delay_s": idle_s,
+            "downscale_to_zero_delay_s": idle_s,
+            "metrics_interval_s": LOAD_EVERY_S,
+            "look_back_period_s": LOOK_BACK_S,
+        }
+    }
+
+
+def _deployment(name: str, size: Mapping[str, Any], settings: ServingSettings, *, cpus: float) -> dict[str, Any]:
     return {
         "name": name,
-        "num_replicas": replicas,
+        **size,
         "max_ongoing_requests": settings.max_ongoing_requests,
         "max_queued_requests": settings.max_queued_requests,
         # Where settings do replace a replica, the new one answers before the old one leaves.
@@ -171,5 +237,10 @@ def _deployment(name: str, replicas: int, settings: ServingSettings, *, cpus: fl
 
 def _asked(application: Mapping[str, Any]) -> tuple[Any, ...]:
     """Take what decides how an application runs; Serve adds fields of its own when it repeats the rest."""
-    sizes = {one["name"]: one.get("num_replicas") for one in application.get("deployments", ())}
+    sizes = {one["name"]: _asked_size(one) for one in application.get("deployments", ())}
     return application.get("import_path"), application.get("route_prefix"), application.get("args"), sizes
+
+
+def _asked_size(deployment: Mapping[str, Any]) -> tuple[Any, ...]:
+    scaling = deployment.get("autoscaling_config") or {}
+    return deployment.get("num_replicas"), *(scaling.get(name) for name in SIZE_DECIDED_BY)

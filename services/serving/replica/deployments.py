@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
 from ray import serve
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
@@ -20,14 +21,23 @@ from services.chassis.logs import LogFormat, set_up_logs
 from services.chassis.telemetry import Telemetry
 from services.serving.board import BusBoard
 from services.serving.ports import Board
+from services.serving.replica import straight
 from services.serving.replica.answering import Answering
+from services.serving.replica.batching import Limits
 from services.serving.replica.door import Door
 from services.serving.replica.following import Follower, ReplicaSettings, Speaker, load
+from services.serving.replica.grpc_door import DoorFace, DoorMethods
+from services.serving.replica.grpc_model import ModelFace, ModelMethods
 from services.serving.replica.http import Inference
+from services.serving.replica.lookup import Precomputed
+from services.serving.replica.messages.serving import Messages
 from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.shelf import Shelf
+from services.serving.replica.straight import Entrance
 
 DRAIN_TIMEOUT_S = 10.0
+UNFIT_FOR_S = 60.0
+"""How long another version may answer than the one that should: a store that is away for a moment is no reason."""
 
 
 class DoorSettings(Contract):
@@ -37,11 +47,12 @@ class DoorSettings(Contract):
     nats_ca_file: Path | None = None
     log_level: str = "info"
     log_format: LogFormat = LogFormat.TEXT
+    grpc_address: str = Field(description="Where the front takes gRPC.")
 
 
 @serve.deployment(name="replica")
 @serve.ingress()
-class Replica:
+class Replica(ModelMethods):
     """The Serve deployment."""
 
     def __init__(self, settings: ReplicaSettings) -> None:
@@ -50,7 +61,7 @@ class Replica:
         self._alive = True
         self._telemetry = Telemetry("serving", otlp_endpoint=settings.otlp_endpoint)
         self._speaker = Speaker(self._telemetry)
-        name = serve.get_replica_context().replica_id.unique_id
+        self._name = name = serve.get_replica_context().replica_id.unique_id
         self._predictions = PredictionLog(
             self._speaker,
             pipeline=settings.pipeline,
@@ -58,8 +69,13 @@ class Replica:
             capacity_rows=settings.log_capacity_rows,
             flush_s=settings.log_flush_s,
         )
-        self._shelf = Shelf(lambda desired, difference: load(settings, desired, difference))
+        self._shelf = Shelf(
+            lambda desired, difference: load(settings, desired, difference),
+            budget_bytes=settings.memory_budget_mib * 1024 * 1024,
+        )
         self._follower = Follower(settings.pipeline, name, self._shelf, self._predictions)
+        self._precomputed = Precomputed(settings.pipeline, max_keys=settings.max_rows)
+        self._follower.lookup_id = lambda: self._precomputed.id
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Make the application Serve hands requests to."""
@@ -69,15 +85,34 @@ class Replica:
             self._shelf,
             self._predictions,
             self._telemetry,
-            inline_rows=settings.inline_rows,
             trace_ratio=settings.trace_ratio,
+            limits=Limits(
+                rows=settings.batch_rows,
+                wait_s=settings.batch_wait_ms / 1000,
+                call_s=settings.batch_call_ms / 1000,
+                request_timeout_s=settings.request_timeout_s,
+            ),
+            max_waiting_rows=settings.max_waiting_rows,
         )
-        return Inference(answering, max_request_bytes=settings.max_request_bytes).app(self._lifespan)
+        self._answering = answering
+        self._follower.count_load = answering.load
+        self._face = ModelFace(answering, max_request_bytes=settings.max_request_bytes)
+        inference = Inference(answering, max_request_bytes=settings.max_request_bytes, look_up=self._precomputed.answer)
+        app = inference.app(self._lifespan)
+        if not settings.scales:
+            straight.entrance = Entrance(
+                app, max_ongoing=settings.max_ongoing_requests, max_waiting=settings.max_queued_requests
+            )
+        return app
 
     def check_health(self) -> None:
-        """Tell Serve to replace this replica if it no longer follows the board."""
+        """Tell Serve to replace this replica if it can't do its work."""
         if not self._alive:
             raise RuntimeError("the replica no longer follows what is desired; its log tells why")
+        if self._shelf.unfit_s() > UNFIT_FOR_S:
+            raise RuntimeError("the version that should answer does not load; the report of the replica tells why")
+        if self._answering.hung_s() > self._settings.request_timeout_s:
+            raise RuntimeError("the model does not return from a call")
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -91,14 +126,30 @@ class Replica:
                 board = BusBoard(bus)
                 self._speaker.bus = bus
                 changes = await stack.enter_async_context(board.changes())
+                messages = Messages(
+                    bus,
+                    self._answering,
+                    self._telemetry,
+                    replica=self._name,
+                    requests_at_once=settings.requests_at_once,
+                    queued_at_once=settings.queued_at_once,
+                    max_request_bytes=settings.max_request_bytes,
+                )
+                self._follower.count_messages = lambda: messages.counts
+                ending = asyncio.Event()
                 async with asyncio.TaskGroup() as tasks:
+                    working = tasks.create_task(messages.run(ending))
                     running = [
                         tasks.create_task(self._follower.follow(board, changes)),
                         tasks.create_task(self._follower.tell(board)),
                         tasks.create_task(self._predictions.run()),
+                        tasks.create_task(self._precomputed.run(board)),
                     ]
                     await self._follower.ready.wait()
                     yield
+                    ending.set()
+                    await asyncio.wait({working}, timeout=DRAIN_TIMEOUT_S)
+                    working.cancel()
                     await self._predictions.drain(DRAIN_TIMEOUT_S)
                     for task in running:
                         task.cancel()
@@ -110,7 +161,7 @@ class Replica:
 
 @serve.deployment(name="door")
 @serve.ingress()
-class DoorReplica:
+class DoorReplica(DoorMethods):
     """The Serve deployment."""
 
     def __init__(self, settings: DoorSettings) -> None:
@@ -120,7 +171,9 @@ class DoorReplica:
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Make the application Serve hands requests to."""
-        return Door(lambda: self._board).app(self._lifespan)
+        door = Door(lambda: self._board)
+        self._face = DoorFace(door.all_answer, self._settings.grpc_address)
+        return door.app(self._lifespan)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

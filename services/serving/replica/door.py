@@ -50,7 +50,7 @@ class Door:
 
     async def ready(self, request: Request) -> Response:
         """Tell whether every model that should answer does."""
-        return answer({"ready": True}) if await self._all_answer() else answer({"ready": False}, 503)
+        return answer({"ready": True}) if await self.all_answer() else answer({"ready": False}, 503)
 
     async def models(self, request: Request) -> Response:
         """List the models that should answer, and with which version."""
@@ -71,7 +71,8 @@ class Door:
         """Refuse what no application serves."""
         raise RequestError(404, f"no model {request.path_params['model']!r} is served here")
 
-    async def _all_answer(self) -> bool:
+    async def all_answer(self) -> bool:
+        """Tell whether every model that should answer does."""
         board = self._board()
         if board is None:
             return False

@@ -54,6 +54,7 @@ class Stage:
             ray_url=self.ray_head.url,
             ray_token_path=None,
             serve_port=self.ray_head.serve_port,
+            grpc_port=self.ray_head.grpc_port,
             **more,
         )
 
@@ -80,6 +81,7 @@ class Stage:
             "EVERLOOP_NATS_URL": settings.nats_url,
             "EVERLOOP_SERVING_RAY_URL": settings.ray_url,
             "EVERLOOP_SERVING_SERVE_PORT": str(settings.serve_port),
+            "EVERLOOP_SERVING_GRPC_PORT": str(settings.grpc_port),
         }
         return subprocess.Popen([sys.executable, "-m", "services.serving.main"], env=environment)
 

@@ -1,0 +1,130 @@
+"""The gRPC face of the front door: what the protocol says of the server, and of models nobody serves.
+
+HAProxy reads from each message which model it is for. What it can't read, a compressed message say, comes here,
+and goes round once more in a form it can.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+
+from services.serving.haproxy import UNREAD
+from services.serving.replica import inference_pb2 as pb
+from services.serving.replica.errors import RequestError
+from services.serving.replica.grpc_model import SERVICE, STATUSES, Metadata, told
+from services.serving.replica.protocol import EXTENSIONS
+from services.serving.replica.v2 import ROUTING_KEY_HEADER
+
+if TYPE_CHECKING:
+    from ray.serve.grpc_util import RayServegRPCContext
+
+A_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+PASSED_ON = ("traceparent", ROUTING_KEY_HEADER)
+LONGEST_ROUND_S = 60.0
+_REFUSED = {status: code for code, status in reversed(list(STATUSES.items()))}
+
+_ANY_SIZE = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+
+M = TypeVar("M")
+
+
+class DoorFace:
+    """Answers over gRPC for the server as a whole."""
+
+    def __init__(self, all_answer: Callable[[], Awaitable[bool]], front: str) -> None:
+        """Prepare.
+
+        Args:
+            all_answer: Tells whether every model answers that should.
+            front: Where clients send their messages, too: host:port.
+        """
+        self._all_answer = all_answer
+        self._front = front
+        self._channel: grpc.aio.Channel | None = None
+
+    async def live(self, _: pb.ServerLiveRequest, __: Metadata) -> pb.ServerLiveResponse:
+        """Tell that the server runs."""
+        return pb.ServerLiveResponse(live=True)
+
+    async def ready(self, _: pb.ServerReadyRequest, __: Metadata) -> pb.ServerReadyResponse:
+        """Tell whether every model that should answer does."""
+        return pb.ServerReadyResponse(ready=await self._all_answer())
+
+    async def metadata(self, _: pb.ServerMetadataRequest, __: Metadata) -> pb.ServerMetadataResponse:
+        """Describe the server."""
+        return pb.ServerMetadataResponse(name="everloop", version=version("everloop"), extensions=EXTENSIONS)
+
+    async def model_ready(self, message: pb.ModelReadyRequest, metadata: Metadata) -> pb.ModelReadyResponse:
+        """Tell that a model is not there, or have it tell itself."""
+        return await self._round("ModelReady", message, message.name, metadata, pb.ModelReadyResponse)
+
+    async def model_metadata(self, message: pb.ModelMetadataRequest, metadata: Metadata) -> pb.ModelMetadataResponse:
+        """Refuse what no application serves, or have it answer itself."""
+        return await self._round("ModelMetadata", message, message.name, metadata, pb.ModelMetadataResponse)
+
+    async def infer(self, message: pb.ModelInferRequest, metadata: Metadata) -> pb.ModelInferResponse:
+        """Refuse what no application serves, or have it answer itself."""
+        return await self._round("ModelInfer", message, message.model_name, metadata, pb.ModelInferResponse)
+
+    async def _round(self, method: str, message: Any, model: str, metadata: Metadata, answer: type[M]) -> M:
+        # Messages are written with their first field first, so that one of a good name comes here once at most.
+        if UNREAD not in metadata or not A_NAME.fullmatch(model):
+            raise RequestError(404, f"no model {model!r} is served here")
+        # A channel belongs to the event loop, which there is not before the first message.
+        self._channel = self._channel or grpc.aio.insecure_channel(self._front, _ANY_SIZE)
+        call = self._channel.unary_unary(
+            f"/{SERVICE}/{method}",
+            request_serializer=type(message).SerializeToString,
+            response_deserializer=answer.FromString,  # type: ignore[attr-defined]  # of every message
+        )
+        passed_on = [(name, metadata[name]) for name in PASSED_ON if name in metadata]
+        try:
+            answered: M = await call(message, metadata=passed_on, timeout=LONGEST_ROUND_S)
+        except grpc.aio.AioRpcError as error:
+            raise RequestError(_REFUSED.get(error.code(), 500), error.details() or error.code().name) from error
+        return answered
+
+
+class DoorMethods:
+    """Methods of the door's deployment, which Serve finds by the protocol's names."""
+
+    _face: DoorFace
+
+    async def ServerLive(  # noqa: N802
+        self, message: pb.ServerLiveRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ServerLiveResponse:
+        """Tell that the server runs."""
+        return await told(self._face.live, message, grpc_context, pb.ServerLiveResponse)
+
+    async def ServerReady(  # noqa: N802
+        self, message: pb.ServerReadyRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ServerReadyResponse:
+        """Tell whether every model that should answer does."""
+        return await told(self._face.ready, message, grpc_context, pb.ServerReadyResponse)
+
+    async def ServerMetadata(  # noqa: N802
+        self, message: pb.ServerMetadataRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ServerMetadataResponse:
+        """Describe the server."""
+        return await told(self._face.metadata, message, grpc_context, pb.ServerMetadataResponse)
+
+    async def ModelReady(  # noqa: N802
+        self, message: pb.ModelReadyRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ModelReadyResponse:
+        """Answer for a model that has no replica."""
+        return await told(self._face.model_ready, message, grpc_context, pb.ModelReadyResponse)
+
+    async def ModelMetadata(  # noqa: N802
+        self, message: pb.ModelMetadataRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ModelMetadataResponse:
+        """Answer for a model that has no replica."""
+        return await told(self._face.model_metadata, message, grpc_context, pb.ModelMetadataResponse)
+
+    async def ModelInfer(  # noqa: N802
+        self, message: pb.ModelInferRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ModelInferResponse:
+        """Answer for a model that has no replica."""
+        return await told(self._face.infer, message, grpc_context, pb.ModelInferResponse)

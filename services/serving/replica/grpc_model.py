@@ -1,0 +1,148 @@
+"""The gRPC face of one model, and how every gRPC face says that something is wrong."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+
+from services.chassis.logs import Log
+from services.serving.replica import inference_pb2 as pb
+from services.serving.replica.answering import Answering
+from services.serving.replica.errors import RequestError
+from services.serving.replica.explaining import attributions
+from services.serving.replica.grpc_messages import metadata, read, write
+from services.serving.replica.v2 import ROUTING_KEY_HEADER
+
+if TYPE_CHECKING:
+    from ray.serve.grpc_util import RayServegRPCContext
+
+SERVICE = "inference.GRPCInferenceService"
+STATUSES: Mapping[int, grpc.StatusCode] = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    500: grpc.StatusCode.INTERNAL,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+"""What a refusal over HTTP is over gRPC. The text is the same."""
+PUSHBACK = "grpc-retry-pushback-ms"
+"""What gRPC's own retries read; HTTP's Retry-After."""
+
+M = TypeVar("M")
+A = TypeVar("A")
+Metadata = Mapping[str, Any]
+
+log = Log(__name__)
+
+
+class ModelFace:
+    """One model over gRPC."""
+
+    def __init__(self, answering: Answering, *, max_request_bytes: int) -> None:
+        self._answering = answering
+        self._max_request_bytes = max_request_bytes
+
+    async def ready(self, message: pb.ModelReadyRequest, _: Metadata) -> pb.ModelReadyResponse:
+        """Tell whether the model, or one version, would answer."""
+        try:
+            self._answering.choose(message.version or None)
+        except RequestError:
+            return pb.ModelReadyResponse(ready=False)
+        return pb.ModelReadyResponse(ready=True)
+
+    async def metadata(self, message: pb.ModelMetadataRequest, _: Metadata) -> pb.ModelMetadataResponse:
+        """Describe the model or one version."""
+        chosen = self._answering.choose(message.version or None)
+        return metadata(self._answering.model, self._answering.shelf.versions, chosen.signature)
+
+    async def infer(self, message: pb.ModelInferRequest, metadata: Metadata) -> pb.ModelInferResponse:
+        """Score rows.
+
+        Raises:
+            RequestError: It can't be answered.
+        """
+        size_bytes = message.ByteSize()
+        if size_bytes > self._max_request_bytes:
+            raise RequestError(413, f"the request is larger than {self._max_request_bytes} bytes")
+        asked = read(message, size_bytes=size_bytes)
+        chosen = self._answering.choose(
+            message.model_version or None, routing_key=metadata.get(ROUTING_KEY_HEADER) or asked.routing_key
+        )
+        question = chosen.reader.of_tensors(asked.tensors, asked.size_bytes)
+        explained = await attributions(chosen.explain, question) if asked.explain else None
+        answered = await self._answering.answer(chosen, question, traceparent=metadata.get("traceparent"))
+        raw = bool(message.raw_input_contents)
+        return write(asked, answered, explained, model=self._answering.model, raw=raw)
+
+
+class ModelMethods:
+    """Methods of a model's deployment, which Serve finds by the protocol's names."""
+
+    _face: ModelFace
+
+    async def ModelReady(  # noqa: N802
+        self, message: pb.ModelReadyRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ModelReadyResponse:
+        """Tell whether the model, or one version, would answer."""
+        return await told(self._face.ready, message, grpc_context, pb.ModelReadyResponse)
+
+    async def ModelMetadata(  # noqa: N802
+        self, message: pb.ModelMetadataRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ModelMetadataResponse:
+        """Describe the model or one version."""
+        return await told(self._face.metadata, message, grpc_context, pb.ModelMetadataResponse)
+
+    async def ModelInfer(  # noqa: N802
+        self, message: pb.ModelInferRequest, grpc_context: "RayServegRPCContext"
+    ) -> pb.ModelInferResponse:
+        """Score rows."""
+        return await told(self._face.infer, message, grpc_context, pb.ModelInferResponse)
+
+
+async def told(
+    face: Callable[[M, Metadata], Awaitable[A]], message: M, context: "RayServegRPCContext", empty: Callable[[], A]
+) -> A:
+    """Have a face answer, and say what is wrong as a status.
+
+    Args:
+        face: Answers.
+        message: The request.
+        context: Serve's, which carries metadata in and the status out.
+        empty: Makes what is sent beside a status that is not OK; nobody reads it.
+    """
+    try:
+        return await face(message, dict(context.invocation_metadata()))
+    except RequestError as error:
+        context.set_code(STATUSES.get(error.status, grpc.StatusCode.UNKNOWN))
+        context.set_details(str(error))
+        if error.retry_after_s:
+            context.set_trailing_metadata([(PUSHBACK, str(1000 * error.retry_after_s))])
+    except Exception as error:
+        log.exception("prediction failed", error=type(error).__name__)
+        context.set_code(grpc.StatusCode.INTERNAL)
+        context.set_details("the model failed; the log of the replica tells why")
+    return empty()
+
+
+def add_to_server(_: object, server: grpc.aio.Server) -> None:
+    """Register the protocol's methods with a server of Serve, which has a way of its own to call them."""
+
+    def never(message: object, context: object) -> None:
+        raise NotImplementedError
+
+    service = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+    handlers = {
+        method.name: grpc.unary_unary_rpc_method_handler(
+            never,
+            request_deserializer=getattr(pb, method.input_type.name).FromString,
+            response_serializer=getattr(pb, method.output_type.name).SerializeToString,
+        )
+        for method in service.methods
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    server.add_registered_method_handlers(service.full_name, handlers)

