@@ -187,8 +187,9 @@ class Lookup:
         values = asked if isinstance(asked, list) else [asked]
         if len(values) != len(columns):
             raise UnfitKeyError(f"a key is {' and '.join(column.name for column in columns)}, not {len(values)} values")
-        text = key_text([_typed(value, column) for value, column in zip(values, columns, strict=True)])
-        assert text is not None
+        typed = [_typed(value, column) for value, column in zip(values, columns, strict=True)]
+        text = key_text(typed)
+        assert text is not None, "no null passes as a value of a type"
         return text
 
     def get(self, key: str) -> ScoredRow | None:
@@ -227,10 +228,10 @@ def _typed(value: object, column: KeyColumn) -> object:
                 return int(value)
             case ColumnType.TIMESTAMP, str():
                 moment = datetime.fromisoformat(value)
-                return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+                return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
             case _:
                 raise ValueError(f"{type(value).__name__} found")
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         raise UnfitKeyError(f"key column {column.name} is {column.type.value}: {error}") from error
 
 

@@ -25,6 +25,7 @@ from services.serving.ports import Board
 from services.serving.replica.answering import Answering
 from services.serving.replica.errors import RequestError
 from services.serving.replica.protocol import text
+from services.serving.replica.repeats import refuse_repeated
 from services.serving.replica.v2 import JSON, ROUTING_KEY_HEADER, Reply
 
 LOOK_AGAIN_S = 5.0
@@ -180,6 +181,7 @@ class Precomputed:
             content = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise RequestError(400, f"the body is not JSON: {error}") from error
+        refuse_repeated(body, {"keys": 1, "rows": 1})
         if not isinstance(content, dict) or not isinstance(keys := content.get("keys"), list) or not keys:
             raise RequestError(400, "the body is no object with a list of keys")
         if unknown := content.keys() - set(MEMBERS):

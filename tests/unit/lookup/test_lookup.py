@@ -88,6 +88,14 @@ def test_a_key_is_asked_for_as_json_has_it() -> None:
         assert lookup.get(str(text)) is not None
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "noon", "9999-12-31T23:59:59-23:59"])
+def test_a_time_that_is_none_is_refused(moment: str) -> None:
+    column = KeyColumn(name="at", type=ColumnType.TIMESTAMP)
+
+    with written([], (column,)) as lookup, pytest.raises(UnfitKeyError, match="key column at is timestamp"):
+        lookup.key_of(moment)
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [

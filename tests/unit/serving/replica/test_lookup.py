@@ -1,6 +1,7 @@
 """Scores are looked up where they are the answering version's and fresh, and given live where they are not."""
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -217,6 +218,7 @@ async def test_it_follows_the_board(face: Face) -> None:
         ({"keys": []}, 400, "no object with a list of keys"),
         ({"keys": "UA1"}, 400, "no object with a list of keys"),
         ({"keys": ["UA1"], "row": []}, 400, "unknown beside the keys: row"),
+        (b'{"keys": ["UA1"], "keys": ["UA2"]}', 400, "'keys' is there twice"),
         ({"keys": ["UA1"], "rows": []}, 400, "rows is no list with an entry per key"),
         ({"keys": ["UA1"], "rows": [7]}, 400, "row 0 is neither an object nor null"),
         ({"keys": ["UA1", 7]}, 400, "key 1: key column flight_id is string: int found"),
@@ -230,7 +232,7 @@ async def test_what_cannot_be_asked_is_refused(face: Face, content: object, stat
     await face.precomputed.follow(face.write(3, {"UA1": 0.25}))
 
     async with face.client() as client:
-        answer = await client.post("/lookup", json=content)
+        answer = await client.post("/lookup", content=content if isinstance(content, bytes) else json.dumps(content))
 
     assert answer.status_code == status
     assert why in answer.json()["detail"]
