@@ -1,4 +1,4 @@
-"""Fixtures of training's integration tests."""
+"""Fixtures of the chassis's integration tests."""
 
 from tests.fixtures.ray import ray_head
 
