@@ -12,6 +12,7 @@ import pytest
 from contracts.ingestion import DatasetIngested, DatasetRejected, IngestDataset
 from contracts.registry import ModelVersionPromoted
 from contracts.training import PipelineRegistered, TrainingRunStarted, TrainingRunSucceeded
+from everloop import load_model
 from everloop.client import Platform
 from everloop.template import new_pipeline
 from tests.fixtures.platform import RunningPlatform, first_champion, ready, told
@@ -31,7 +32,7 @@ async def begin(platform: RunningPlatform, client: Platform, name: str, folder: 
 
 
 async def test_a_prediction_leads_back_to_everything_and_its_version_can_be_rebuilt(
-    platform: RunningPlatform, tmp_path: Path
+    platform: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ready(platform)
     async with platform.client() as client:
@@ -50,6 +51,11 @@ async def test_a_prediction_leads_back_to_everything_and_its_version_can_be_rebu
     assert all(verdict["passed"] for verdict in why["gates"])
     assert why["promotion"]["by"] == "policy:auto"
     assert why["missing"] == {}
+
+    monkeypatch.setenv("EVERLOOP_HOME", str(platform.home.root))
+    monkeypatch.setenv("EVERLOOP_CACHE", str(tmp_path / "cache"))
+    with load_model("parcels@champion") as model:
+        assert (model.version, model.predict([ROW]).tolist()) == (1, list(answer.scores))
 
     shutil.rmtree(sample.parent)
     rebuilt = json.loads(platform.everloop("rerun", "parcels", "1", "--json"))
