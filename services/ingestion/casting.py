@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from contracts.pipeline import ColumnType
+from contracts.pipeline import ColumnType, NonFinite
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     ColumnType.INTEGER: pa.int64(),
@@ -21,6 +21,9 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
 
 NULL_SPELLINGS = ("NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
 """Texts that mean missing, in columns that are not text themselves."""
+INFINITY_SPELLINGS = tuple(
+    sign + text for sign in ("", "+", "-") for text in ("inf", "Inf", "INF", "infinity", "Infinity")
+)
 
 TRUE_SPELLINGS = ("true", "t", "yes", "y", "1")
 FALSE_SPELLINGS = ("false", "f", "no", "n", "0")
@@ -54,13 +57,20 @@ class CastColumn:
     failed: pa.ChunkedArray
 
 
-def cast_column(column: pa.ChunkedArray, target: ColumnType, *, textual: bool) -> CastColumn:
+def cast_column(
+    column: pa.ChunkedArray,
+    target: ColumnType,
+    *,
+    textual: bool,
+    non_finite: NonFinite = NonFinite.NAN_IS_MISSING,
+) -> CastColumn:
     """Convert a column to its declared type, value by value.
 
     Args:
         column: Values as they came.
         target: The declared type.
         textual: Whether numbers and times are still text, as in CSV. Elsewhere text is no number.
+        non_finite: Which numbers that are not finite are missing; others could not be converted.
 
     Raises:
         RetypedColumnError: No value of the column's type is of the declared type.
@@ -71,15 +81,25 @@ def cast_column(column: pa.ChunkedArray, target: ColumnType, *, textual: bool) -
         values = column.cast(ARROW_TYPES[target])
     elif textual and target is not ColumnType.STRING:
         text = pc.utf8_trim_whitespace(column)
-        text = _where(_is_one_of(text, NULL_SPELLINGS), text)
+        text = _where(_is_one_of(text, _null_spellings(target, non_finite)), text)
         column, values = text, _PARSERS[target](text)
     else:
-        column, values = _from_stored(column, target)
+        column, values = _from_stored(column, target, non_finite)
     failed = pc.and_(column.is_valid(), values.is_null())
     return CastColumn(values, failed)
 
 
-def _from_stored(column: pa.ChunkedArray, target: ColumnType) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+def _null_spellings(target: ColumnType, non_finite: NonFinite) -> tuple[str, ...]:
+    if target is ColumnType.NUMBER and non_finite is NonFinite.REFUSE:
+        return tuple(spelling for spelling in NULL_SPELLINGS if spelling.lower() != "nan")
+    if target is ColumnType.NUMBER and non_finite is NonFinite.MISSING:
+        return (*NULL_SPELLINGS, *INFINITY_SPELLINGS)
+    return NULL_SPELLINGS
+
+
+def _from_stored(
+    column: pa.ChunkedArray, target: ColumnType, non_finite: NonFinite
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """Pair what counts as present with its conversion."""
     kind = column.type
     numeric = pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)
@@ -92,8 +112,11 @@ def _from_stored(column: pa.ChunkedArray, target: ColumnType) -> tuple[pa.Chunke
     if target is ColumnType.INTEGER and pt.is_integer(kind):
         return column, _where(_beyond_int64(column), column).cast(pa.int64())
     if target in (ColumnType.INTEGER, ColumnType.NUMBER) and numeric:
-        present = _without_nan(column.cast(pa.float64(), safe=False))
-        return present, _whole(present) if target is ColumnType.INTEGER else _finite(present)
+        numbers = column.cast(pa.float64(), safe=False)
+        if target is ColumnType.INTEGER:
+            present = _without_nan(numbers)
+            return present, _whole(present)
+        return _present(numbers, non_finite), _finite(numbers)
     raise RetypedColumnError(f"declared {target.value}, holds {kind}")
 
 
@@ -164,6 +187,16 @@ def _beyond_int64(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _without_nan(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
     """Take NaN for missing: that is how dataframes write it."""
     return _where(pc.is_nan(numbers), numbers)
+
+
+def _present(numbers: pa.ChunkedArray, non_finite: NonFinite) -> pa.ChunkedArray:
+    match non_finite:
+        case NonFinite.REFUSE:
+            return numbers
+        case NonFinite.NAN_IS_MISSING:
+            return _without_nan(numbers)
+        case NonFinite.MISSING:
+            return _finite(numbers)
 
 
 def _finite(numbers: pa.ChunkedArray) -> pa.ChunkedArray:

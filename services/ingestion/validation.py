@@ -108,7 +108,7 @@ def _judge_column(raw: RawRows, column: Column, columns: dict[str, CastColumn]) 
         return [Finding(Rule.MISSING_COLUMN, name, detail)], f"missing column {name} ({column.type.value})"
     original = raw.table.column(name)
     try:
-        cast = cast_column(original, column.type, textual=raw.textual)
+        cast = cast_column(original, column.type, textual=raw.textual, non_finite=column.non_finite)
     except RetypedColumnError as error:
         return [Finding(Rule.TYPE, name, str(error))], f"retyped column {name}: {error}"
     columns[name] = cast
