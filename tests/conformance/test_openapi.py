@@ -15,7 +15,8 @@ __all__ = ["bundles", "server"]
 
 DOCUMENT = document("tiny", 2, signature_of(DEFINITION.dataset), DEFINITION.dataset)
 
-schema = schemathesis.openapi.from_dict(DOCUMENT)
+# Naming a version leads to the same code; asking everything twice would only take twice as long.
+schema = schemathesis.openapi.from_dict(DOCUMENT).exclude(operation_id=["inferByVersion", "predictByVersion"])
 
 
 def test_document_is_what_the_model_gives(server: Server) -> None:

@@ -1,5 +1,6 @@
 """Versions on their way to the traffic, on a real Ray and broker."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -7,10 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import numpy as np
 import psutil
 import pytest
+import tritonclient.http as triton
 
 from contracts.serving import PredictionsServed, RolloutCompleted, RolloutStarted
+from tests.fixtures.bundles import STEP
 from tests.fixtures.waiting import eventually
 from tests.integration.serving.stage import MODEL, ServingWorld, Stage, request, version_of
 
@@ -49,6 +53,26 @@ async def test_server_speaks_the_protocol_beside_its_models(stage: Stage) -> Non
         unknown = await get(f"{server}/models/{MODEL}x/ready")
 
     assert (unknown.status_code, unknown.json()) == (404, {"error": f"no model '{MODEL}x' is served here"})
+
+
+async def test_people_and_tritons_client_are_answered_through_the_front(stage: Stage) -> None:
+    front = f"http://127.0.0.1:{stage.ray_head.serve_port}/v1/models"
+    async with stage.serving() as world:
+        version = await world.deployed()
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+            listed = await http.get(front)
+            described = await http.get(f"{front}/{MODEL}")
+            scored = await http.post(f"{front}/{MODEL}/predict", json={"x": 1.5, "carrier": "UA"})
+            lacking = await http.post(f"{front}/{MODEL}/versions/{version}/predict?explain=false", json=[{"x": 1.5}])
+            unknown = await http.post(f"{front}/{MODEL}x/predict", json=[{"x": 1.5}])
+        binary = await asyncio.to_thread(ask_as_triton, f"127.0.0.1:{stage.ray_head.serve_port}")
+
+    assert {"model": MODEL, "version": version} in listed.json()["models"]
+    assert described.json()["row"]["required"] == ["x", "carrier"]
+    assert scored.json()["predictions"][0]["score"] == 1.5 + version * STEP
+    assert (lacking.status_code, lacking.json()["detail"]) == (400, "row 0 lacks 'carrier', which is not nullable")
+    assert (unknown.status_code, unknown.headers["content-type"]) == (404, "application/problem+json")
+    assert binary == [1.5 + version * STEP]
 
 
 async def test_front_is_closed_to_other_machines(stage: Stage) -> None:
@@ -225,7 +249,7 @@ async def get(url: str) -> httpx.Response:
 
 
 async def is_ready(server: str) -> bool:
-    return bool((await get(f"{server}/health/ready")).json()["ready"])
+    return bool((await get(f"{server}/health/ready")).json().get("ready"))
 
 
 async def replica_pid(stage: Stage) -> int | None:
@@ -265,3 +289,15 @@ async def started(world: ServingWorld, version: int) -> bool:
 
 def times(rows: int) -> dict[str, Any]:
     return {"name": "at", "datatype": "BYTES", "shape": [rows], "data": ["2013-01-01T00:15:00-05:00"] * rows}
+
+
+def ask_as_triton(address: str) -> list[float]:
+    """Ask with its client, which is binary both ways and blocks."""
+    columns = {"x": np.array([1.5]), "stops": np.array([0]), "carrier": np.array(["UA"], dtype=np.object_)}
+    tensors = []
+    for (name, values), datatype in zip(columns.items(), ("FP64", "INT64", "BYTES"), strict=True):
+        tensors.append(triton.InferInput(name, [1], datatype))
+        tensors[-1].set_data_from_numpy(values)
+    with triton.InferenceServerClient(address) as client:
+        scores: list[float] = client.infer(MODEL, tensors).as_numpy("score").tolist()
+    return scores
