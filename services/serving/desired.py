@@ -69,6 +69,7 @@ class DesiredState(Contract):
         default=(), description="Earlier versions, the newest first: held while there is memory, for who names them."
     )
     max_golden_difference: float = 0.0
+    idle: bool = Field(default=False, description="No replica at all is right while nobody asks.")
     split: Split | None = Field(default=None, description="Unset: the version that answers has all traffic.")
     lookup: DesiredLookup | None = Field(default=None, description="Unset: nothing is looked up.")
 
@@ -181,6 +182,7 @@ def desire(deployment: Deployment, rollouts: Iterable[Rollout]) -> DesiredState:
         ),
         answering=answering.version if answering else None,
         max_golden_difference=deployment.max_golden_difference,
+        idle=deployment.fewest_replicas == 0,
         split=_split(watched) if watched else None,
     )
 

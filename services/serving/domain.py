@@ -36,6 +36,11 @@ class Deployment:
     diverged_since: datetime | None = None
     """Since when replicas are not what is desired of them, where that was said."""
 
+    @property
+    def fewest_replicas(self) -> int:
+        """How many replicas there are at least, outside of a rollout."""
+        return self.plan.scaling.min_replicas if self.plan.scaling else self.replicas
+
 
 class RolloutState(StrEnum):
     """How far a version has come on its way to the traffic."""

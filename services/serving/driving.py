@@ -4,7 +4,7 @@ Every step reads what is on record, looks at the world, and writes at most one s
 derived from the record each time, so dying anywhere costs a repetition and nothing else.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
@@ -77,17 +77,19 @@ class Driver:
         self._board = self._board or self._board_of(work.bus)
         async with work.transaction(write=False) as transaction:
             deployments = await transaction.port(Deployments).all()
+            rollouts = transaction.port(Rollouts)
+            rolling = {one.pipeline for one in deployments if await rollouts.open(one.pipeline)}
         # Without any model too: then the front door is open before the first one comes.
-        unreachable = await self._ensure(deployments)
+        unreachable = await self._ensure(deployments, rolling)
         under_way = [await self._drive(work, deployment) for deployment in deployments]
         if unreachable:
             raise unreachable
         return any(under_way)
 
-    async def _ensure(self, deployments: Sequence[Deployment]) -> TransientError | None:
+    async def _ensure(self, deployments: Sequence[Deployment], rolling: Collection[str]) -> TransientError | None:
         # Replicas that live need the cluster's REST API for nothing: a rollout goes on without it.
         try:
-            await self._cluster.ensure(deployments)
+            await self._cluster.ensure(deployments, rolling=rolling)
         except TransientError as error:
             return error
         return None

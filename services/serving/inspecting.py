@@ -42,7 +42,7 @@ class Inspector:
         async with work.transaction(write=False) as transaction:
             waiting = await transaction.port(Rollouts).open(pipeline)
         on_the_way = {one.version for one in waiting if one.state is RolloutState.LOADING}
-        found = differences(desired, reports, replicas=deployment.replicas, on_the_way=on_the_way)
+        found = differences(desired, reports, replicas=deployment.fewest_replicas, on_the_way=on_the_way)
         since = self._since.setdefault(pipeline, now) if found else now
         if not found:
             self._since.pop(pipeline, None)

@@ -1,6 +1,6 @@
 """What serving needs from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
@@ -76,8 +76,12 @@ class Changes(Protocol):
 class Cluster(Protocol):
     """What runs the replicas."""
 
-    async def ensure(self, deployments: Sequence[Deployment]) -> None:
+    async def ensure(self, deployments: Sequence[Deployment], *, rolling: Collection[str] = ()) -> None:
         """Make exactly these models run; those that do already are left alone.
+
+        Args:
+            deployments: The models.
+            rolling: Those with a rollout under way, which are not left without a replica.
 
         Raises:
             TransientError: The cluster does not answer.

@@ -78,6 +78,8 @@ def applications(
                 "request_timeout_s": settings.request_timeout_s,
                 "max_waiting_rows": settings.max_waiting_rows,
                 "memory_budget_mib": settings.memory_budget_mib,
+                "requests_at_once": settings.requests_at_once,
+                "queued_at_once": settings.queued_at_once,
                 "log_capacity_rows": settings.log_capacity_rows,
                 "log_flush_s": settings.log_flush_s,
                 "trace_ratio": settings.trace_ratio,
@@ -203,7 +205,7 @@ def _size(deployment: Deployment, *, rolling: bool) -> dict[str, Any]:
     scaling = deployment.plan.scaling
     if scaling is None:
         return {"num_replicas": deployment.replicas}
-    fewest = max(scaling.min_replicas, deployment.replicas) if rolling else scaling.min_replicas
+    fewest = max(deployment.fewest_replicas, deployment.replicas) if rolling else deployment.fewest_replicas
     idle_s = scaling.idle.total_seconds()
     return {
         "autoscaling_config": {

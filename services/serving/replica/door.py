@@ -79,7 +79,8 @@ class Door:
         try:
             for desired in await board.all_desired():
                 answering = {report.answering for report in await board.reports(desired.pipeline)}
-                if desired.answering is not None and desired.answering not in answering:
+                idle = desired.idle and not answering
+                if desired.answering is not None and desired.answering not in answering and not idle:
                     return False
         except TransientError:
             return False
