@@ -1,0 +1,83 @@
+"""Bytes are read as they are meant or refused, whatever they are."""
+
+import struct
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.serving.replica.binary import decode, encode
+from services.serving.replica.encodings import read_body
+from services.serving.replica.errors import RequestError
+from services.serving.replica.protocol import parse
+from tests.unit.serving.replica.test_protocol import READER
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(st.lists(st.floats(), min_size=1, max_size=50))
+def test_numbers_survive(values: list[float]) -> None:
+    raw = encode(values, "FP64")
+
+    assert [one.hex() for one in decode(memoryview(raw), "FP64", len(values), "x")] == [one.hex() for one in values]
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=50))
+def test_texts_survive(values: list[str]) -> None:
+    assert decode(encode(values, "BYTES"), "BYTES", len(values), "x") == values
+
+
+def test_integers_and_flags_are_little_endian() -> None:
+    assert decode(struct.pack("<2q", -1, 2**63 - 1), "INT64", 2, "x") == [-1, 2**63 - 1]
+    assert decode(b"\0\1", "BOOL", 2, "x") == [False, True]
+    with pytest.raises(RequestError, match="other than 0 and 1"):
+        decode(b"\0\2", "BOOL", 2, "x")
+
+
+@given(st.binary(max_size=100), st.sampled_from(["BOOL", "INT64", "FP64", "BYTES"]), st.integers(1, 20))
+def test_any_bytes_are_read_or_refused_but_never_break(raw: bytes, datatype: str, rows: int) -> None:
+    with suppress(RequestError):
+        assert len(decode(memoryview(raw), datatype, rows, "x")) == rows
+
+
+@given(
+    st.lists(st.integers(-(2**40), 2**40) | st.none(), min_size=4, max_size=4),
+    st.binary(max_size=80),
+    st.integers(-3, 3),
+)
+def test_any_sizes_are_read_or_refused_but_never_break(sizes: list[int | None], tail: bytes, off: int) -> None:
+    names = (("distance", "FP64"), ("hour", "INT64"), ("carrier", "BYTES"), ("weekend", "BOOL"))
+    inputs = [
+        {"name": name, "datatype": datatype, "shape": [1], "parameters": {"binary_data_size": size}}
+        for (name, datatype), size in zip(names, sizes, strict=True)
+    ]
+    head = orjson.dumps({"inputs": inputs})
+
+    with suppress(RequestError):
+        asked = parse(head + tail, str(len(head) + off))
+        READER.of_tensors(asked.tensors, asked.size_bytes)
+
+
+@given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate", "identity", "br", None]), st.booleans())
+async def test_any_packed_body_is_read_or_refused(content: bytes, coding: str | None, packed: bool) -> None:
+    body = zlib.compress(content) if packed else content
+
+    with suppress(RequestError):
+        read = await read_body(Parts(body, 7), length=None, coding=coding, max_bytes=150)
+        assert len(read) <= 150
+        assert read == (content if packed and coding == "deflate" else body)
+
+
+class Parts:
+    """A body that comes in parts."""
+
+    def __init__(self, body: bytes, size: int) -> None:
+        self._parts = [body[start : start + size] for start in range(0, len(body), size)]
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
