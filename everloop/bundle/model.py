@@ -17,7 +17,7 @@ from everloop.bundle.code import PIPELINE, load_pipeline, unpack
 from everloop.bundle.explaining import Attributions, Explainer, make_explainer
 from everloop.bundle.manifest import BundleError, read_file, read_manifest
 from everloop.bundle.preparation import Preparer
-from everloop.bundle.rows import SCORE, feature_rows, typed_rows
+from everloop.bundle.rows import SCORE, FeatureRows, typed_rows
 from everloop.sdk import Features
 
 Scores = NDArray[np.float64]
@@ -79,6 +79,7 @@ class Model:
         self.definition = definition
         self.golden = golden
         self._scorer = scorer
+        self._rows = FeatureRows(definition.dataset)
         # Made when the first explanation is asked for: reading trees costs more than loading the model.
         self._explainer = cache(explainer)
 
@@ -124,7 +125,7 @@ class Model:
         Raises:
             InputError: The columns are not the signature's.
         """
-        return self._scorer(feature_rows(columns, self.definition.dataset))
+        return self._scorer(self._rows(columns))
 
     def explain(self, columns: Mapping[str, Sequence[object]]) -> Attributions:
         """Tell what each of the model's columns added to the scores of rows, given as for ``predict``.
@@ -142,7 +143,7 @@ class Model:
         Raises:
             InputError: The columns are not the signature's.
         """
-        return self._scorer.matrix(feature_rows(columns, self.definition.dataset))
+        return self._scorer.matrix(self._rows(columns))
 
     def predict_table(self, rows: pa.Table) -> Scores:
         """Score rows that already have the dataset's types; other columns are ignored.

@@ -56,27 +56,43 @@ def signature_of(dataset: DatasetContract) -> Signature:
     return Signature(inputs=inputs, outputs=(TensorSpec(name=SCORE, datatype=DataType.FP64),))
 
 
+class FeatureRows:
+    """Makes tables of a dataset's feature columns from plain values; for many calls."""
+
+    def __init__(self, dataset: DatasetContract) -> None:
+        # The type of a timestamp is read off its values.
+        self._columns = [
+            (column, None if column.type is ColumnType.TIMESTAMP else _ARROW[column.type])
+            for column in dataset.features
+        ]
+        self._names = [column.name for column, _ in self._columns]
+        self._declared = set(self._names)
+
+    def __call__(self, columns: Mapping[str, Sequence[object]]) -> pa.Table:
+        """Make a table.
+
+        Args:
+            columns: Values by column, all of one length; None is missing. Timestamps are datetimes, ISO-8601
+                strings or milliseconds since 1970.
+
+        Raises:
+            InputError: A column lacks, is unknown, of another length or type, or has a null or a number that is not
+                finite where it must not.
+        """
+        if unknown := sorted(columns.keys() - self._declared):
+            raise InputError(f"unknown: {', '.join(unknown)}; the features are {', '.join(sorted(self._declared))}")
+        if missing := sorted(self._declared - columns.keys()):
+            raise InputError(f"missing: {', '.join(missing)}")
+        lengths = set(map(len, columns.values()))
+        if len(lengths) != 1:
+            raise InputError(f"columns have different lengths: {sorted(lengths)}")
+        arrays = [_array(columns[column.name], column, kind) for column, kind in self._columns]
+        return pa.Table.from_arrays(arrays, self._names)
+
+
 def feature_rows(columns: Mapping[str, Sequence[object]], dataset: DatasetContract) -> pa.Table:
-    """Make a table of the feature columns from plain values.
-
-    Args:
-        columns: Values by column, all of one length; None is missing. Timestamps are datetimes, ISO-8601
-            strings or milliseconds since 1970.
-        dataset: The contract.
-
-    Raises:
-        InputError: A column lacks, is unknown, of another length or type, or has a null or a number that is not
-            finite where it must not.
-    """
-    declared = {column.name for column in dataset.features}
-    if unknown := sorted(set(columns) - declared):
-        raise InputError(f"unknown: {', '.join(unknown)}; the features are {', '.join(sorted(declared))}")
-    if missing := sorted(declared - set(columns)):
-        raise InputError(f"missing: {', '.join(missing)}")
-    lengths = {len(values) for values in columns.values()}
-    if len(lengths) != 1:
-        raise InputError(f"columns have different lengths: {sorted(lengths)}")
-    return pa.table({column.name: _array(columns[column.name], column) for column in dataset.features})
+    """Make a table of the feature columns from plain values once; see `FeatureRows`."""
+    return FeatureRows(dataset)(columns)
 
 
 def typed_rows(rows: pa.Table, dataset: DatasetContract) -> pa.Table:
@@ -90,9 +106,9 @@ def typed_rows(rows: pa.Table, dataset: DatasetContract) -> pa.Table:
     return pa.table({column.name: _finite(rows[column.name], column) for column in dataset.features})
 
 
-def _array(values: Sequence[object], column: Column) -> pa.Array:
+def _array(values: Sequence[object], column: Column, kind: pa.DataType | None) -> pa.Array:
     try:
-        array = _timestamps(values) if column.type is ColumnType.TIMESTAMP else pa.array(values, _ARROW[column.type])
+        array = _timestamps(values) if kind is None else pa.array(values, kind)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"{column.name}: expected {column.type.value}: {error}") from error
     array = _finite(array, column)
