@@ -1,0 +1,331 @@
+"""From a promotion or new rows to scores that replicas look up. Broker, database, store and job are real, not Ray."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from contracts.ingestion import DatasetIngested, IngestMode
+from contracts.jobs import PredictionSpec
+from contracts.pipeline import PipelineDefinition
+from contracts.precompute import (
+    PrecomputationCompleted,
+    PrecomputationFailed,
+    PrecomputationStarted,
+    Precompute,
+    StartPrecomputation,
+)
+from contracts.registry import ModelVersionPromoted, PromotionKind
+from contracts.serving import PredictionsServed
+from contracts.training import CodeSnapshot, PipelineRegistered
+from everloop import storage
+from everloop.bundle.rows import arrow_schema
+from ray_jobs.predict import predict
+from services.chassis.jobs import JobStatus
+from services.chassis.telemetry import Telemetry
+from services.serving.board import BusBoard
+from services.serving.main import assemble
+from services.serving.replica.answering import Answering
+from services.serving.replica.following import Follower, ReplicaSettings, load
+from services.serving.replica.http import Inference
+from services.serving.replica.lookup import Precomputed
+from services.serving.replica.prediction_log import PredictionLog
+from services.serving.replica.shelf import Shelf
+from services.serving.settings import ServingSettings
+from tests.fakes.folder_jobs import FolderJobs
+from tests.fakes.serving.cluster import InMemoryCluster
+from tests.fixtures.bundles import DEFINITION, Bundles
+from tests.fixtures.services import World
+from tests.fixtures.waiting import eventually
+
+MODEL = DEFINITION.name
+DIGEST = f"sha256:{'0' * 64}"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PRECOMPUTED = PipelineDefinition(**{**dict(DEFINITION), "precompute": Precompute(key=("carrier", "at"))})
+
+
+class Stage:
+    """A model whose rows are precomputed, its data, and a cluster whose jobs the test carries out."""
+
+    def __init__(self, world: World, bundles: Bundles) -> None:
+        self.world = world
+        self.bundles = bundles
+        self.jobs = FolderJobs(world.home / "jobs")
+        self.lake = str(world.home / "lake")
+        self.rows: list[dict[str, Any]] = []
+
+    async def register(self) -> None:
+        code = CodeSnapshot(uri="/nowhere", digest=DIGEST)
+        await self.world.publish(PipelineRegistered(pipeline=MODEL, definition=PRECOMPUTED, code=code))
+
+    async def ingest(self, count: int = 20) -> None:
+        """Add rows; no two have the same key."""
+        first = len(self.rows)
+        new = [
+            {
+                "x": 0.1 * number,
+                "stops": None if number % 3 else number,
+                "carrier": "UA" if number % 2 else "DL",
+                "at": NOON + timedelta(hours=number),
+                "y": None,
+            }
+            for number in range(first, first + count)
+        ]
+        self.rows += new
+        table = pa.Table.from_pylist(new, arrow_schema(DEFINITION.dataset))
+        write_deltalake(self.lake, table, mode="append")
+        version = DeltaTable(self.lake).version()
+        await self.world.publish(
+            DatasetIngested(
+                pipeline=MODEL,
+                dataset_version=version + 1,
+                dataset_digest=DIGEST,
+                table_uri=self.lake,
+                delta_version=version,
+                mode=IngestMode.APPEND,
+                raw_uri="/raw",
+                raw_digest=DIGEST,
+                new_rows=count,
+                rows=len(self.rows),
+                profile_uri="/profile",
+                first_event=new[0]["at"],
+                last_event=new[-1]["at"],
+            )
+        )
+
+    async def promote(self, version: int) -> None:
+        uri, digest = self.bundles.write(version)
+        await self.world.publish(
+            ModelVersionPromoted(
+                pipeline=MODEL,
+                version=version,
+                kind=PromotionKind.GATES,
+                promoted_by="policy:auto",
+                reason="all gates passed",
+                run_id=uuid4(),
+                bundle_uri=uri,
+                bundle_digest=digest,
+            )
+        )
+
+    def running(self) -> list[str]:
+        """Name the jobs that the cluster has and nobody has carried out."""
+        return [name for name in self.jobs.submissions() if self._seen(name)["status"] == "running"]
+
+    async def carry_out(self) -> None:
+        """Do what every running job is to do."""
+        for name in self.running():
+            spec = PredictionSpec.model_validate_json(storage.read_bytes(self._seen(name)["command"][-1]))
+            await asyncio.to_thread(predict, spec)
+            self.jobs.end(name, JobStatus.SUCCEEDED, exit_code=0)
+
+    async def precomputed(self, version: int, dataset_version: int) -> PrecomputationCompleted:
+        """Wait until a version has scored a dataset version, carrying out its job."""
+
+        async def found() -> PrecomputationCompleted | None:
+            await self.carry_out()
+            said = await self.world.said(PrecomputationCompleted)
+            return next((one for one in said if (one.version, one.dataset_version) == (version, dataset_version)), None)
+
+        return await eventually(found, within_s=40)
+
+    def _seen(self, name: str) -> dict[str, Any]:
+        seen: dict[str, Any] = json.loads((self.world.home / "jobs" / f"{name}.json").read_text())
+        return seen
+
+
+class Replica:
+    """What a replica is, without Ray Serve around it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        settings = ReplicaSettings.model_construct(code_dir=world.home / "code", max_rows=1000)
+        self.shelf = Shelf(lambda one, difference: load(settings, one, difference))
+        log = PredictionLog(_nowhere, pipeline=MODEL, replica="one", capacity_rows=10**6, flush_s=60)
+        self.precomputed = Precomputed(MODEL, max_keys=1000)
+        self.follower = Follower(MODEL, "one", self.shelf, log)
+        self.follower.lookup_id = lambda: self.precomputed.id
+        answering = Answering(MODEL, self.shelf, log, Telemetry("serving"), trace_ratio=0.0)
+        self.app = Inference(answering, max_request_bytes=100_000, look_up=self.precomputed.answer).app()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        board = BusBoard(self.world.bus)
+        async with board.changes() as changes, asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self.follower.follow(board, changes)),
+                tasks.create_task(self.follower.tell(board)),
+                tasks.create_task(self.precomputed.run(board)),
+            ]
+            yield
+            for task in running:
+                task.cancel()
+
+    async def post(self, path: str, content: object) -> Any:
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://serve/v1/models/{MODEL}") as client:
+            answer = await client.post(path, json=content)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def look_up(self, rows: Sequence[dict[str, Any]], *, with_rows: bool = False) -> list[dict[str, Any]]:
+        """Ask for the scores of rows by their keys."""
+        asked: dict[str, Any] = {"keys": [[row["carrier"], row["at"].isoformat()] for row in rows]}
+        if with_rows:
+            asked["rows"] = [_features(row) for row in rows]
+        answers: list[dict[str, Any]] = (await self.post("/lookup", asked))["answers"]
+        return answers
+
+    async def predict(self, rows: Sequence[dict[str, Any]]) -> list[float]:
+        """Ask for the scores of rows, live."""
+        answered = await self.post("/predict", [_features(row) for row in rows])
+        return [one["score"] for one in answered["predictions"]]
+
+
+@pytest.fixture
+def stage(sqlite_world: World, bundles: Bundles) -> Stage:
+    return Stage(sqlite_world, bundles)
+
+
+async def test_every_row_is_looked_up_with_the_score_it_gets_live(stage: Stage) -> None:
+    world, replica = stage.world, Replica(stage.world)
+    service = assemble(world.settings(ServingSettings), InMemoryCluster(), stage.jobs)
+    async with world.running(service) as live, replica.running():
+        await stage.register()
+        await stage.ingest()
+        await stage.promote(1)
+        first = await stage.precomputed(1, 1)
+        await eventually(lambda: replica.precomputed.id == first.precomputation_id)
+        of_first = await replica.look_up(stage.rows)
+        scores = await replica.predict(stage.rows)
+
+        await stage.ingest()
+        await stage.precomputed(1, 2)
+        await stage.promote(2)
+        last = await stage.precomputed(2, 2)
+        await eventually(lambda: replica.precomputed.id == last.precomputation_id)
+        of_last = await replica.look_up(stage.rows)
+
+        async with httpx.AsyncClient(base_url=live.url, trust_env=False) as client:
+            listed = (await client.get("/v1/precomputations", params={"pipeline": MODEL})).json()
+            shown = (await client.get(f"/v1/precomputations/{last.precomputation_id}")).json()
+            unknown = await client.get(f"/v1/precomputations/{uuid4()}")
+
+    assert {(one["source"], one["version"], one["dataset_version"]) for one in of_first} == {("precomputed", 1, 1)}
+    assert [one["score"] for one in of_first] == scores
+    assert {(one["source"], one["version"], one["dataset_version"]) for one in of_last} == {("precomputed", 2, 2)}
+    assert (first.rows, last.rows, last.keys, last.delta_version) == (20, 40, 40, 2)
+    assert DeltaTable(last.table_uri, version=2).to_pyarrow_table().num_rows == 40
+    assert [(one["version"], one["dataset_version"], one["state"]) for one in listed] == [
+        (2, 2, "completed"),
+        (1, 2, "completed"),
+        (1, 1, "completed"),
+    ]
+    assert shown["lookup"]["digest"] == last.lookup_digest
+    assert unknown.status_code == 404
+    assert len(await world.said(PrecomputationStarted)) == 3
+
+
+async def test_until_scores_are_ready_rows_are_answered_live(stage: Stage) -> None:
+    world, replica = stage.world, Replica(stage.world)
+    service = assemble(world.settings(ServingSettings), InMemoryCluster(), stage.jobs)
+    async with world.running(service), replica.running():
+        await stage.register()
+        await stage.ingest()
+        await stage.promote(1)
+        await eventually(stage.running)
+
+        (nothing,) = await replica.look_up(stage.rows[:1])
+        before = await replica.look_up(stage.rows, with_rows=True)
+        done = await stage.precomputed(1, 1)
+        await eventually(lambda: replica.precomputed.id == done.precomputation_id)
+        after = await replica.look_up(stage.rows, with_rows=True)
+
+    assert nothing["reason"] == "not_precomputed"
+    assert {one["source"] for one in before} == {"live"}
+    assert {one["source"] for one in after} == {"precomputed"}
+    assert [one["score"] for one in after] == [one["score"] for one in before]
+
+
+async def test_a_person_asks_and_is_told_why_not(stage: Stage) -> None:
+    world, replica = stage.world, Replica(stage.world)
+    service = assemble(world.settings(ServingSettings), InMemoryCluster(), stage.jobs)
+    async with world.running(service), replica.running():
+        await world.publish(StartPrecomputation(pipeline=MODEL, requested_by="ada"))
+        (refused,) = await eventually(lambda: world.said(PrecomputationFailed))
+        await stage.register()
+        await stage.ingest()
+        await stage.promote(1)
+        await stage.precomputed(1, 1)
+        await world.publish(StartPrecomputation(pipeline=MODEL, requested_by="ada"), message_id="asked")
+
+        async def again() -> bool:
+            await stage.carry_out()
+            return len(await world.said(PrecomputationCompleted)) == 2
+
+        await eventually(again, within_s=40)
+        last = (await world.envelopes(PrecomputationCompleted))[-1]
+
+    assert refused.detail == "the pipeline declares no precompute, and no dataset is there, and no version answers"
+    assert last.correlationid == "asked"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "place",
+    ["jobs.submit:before:1", "jobs.submit:after:1", "files.report:after:1"],
+)
+async def test_one_precomputation_whenever_the_service_is_killed(stage: Stage, place: str) -> None:
+    world, replica = stage.world, Replica(stage.world)
+    await stage.register()
+    await stage.ingest()
+    await stage.promote(1)
+    async with replica.running():
+        with process(world, place) as first:
+
+            async def died() -> bool:
+                await stage.carry_out()
+                return first.poll() is not None
+
+            await eventually(died, within_s=60)
+            assert first.returncode == -9
+        with process(world):
+            done = await stage.precomputed(1, 1)
+            await eventually(lambda: replica.precomputed.id == done.precomputation_id)
+            found = await replica.look_up(stage.rows)
+
+    assert len(stage.jobs.submissions()) == 1
+    assert [len(await world.said(fact)) for fact in (PrecomputationStarted, PrecomputationCompleted)] == [1, 1]
+    assert {one["source"] for one in found} == {"precomputed"}
+
+
+@contextmanager
+def process(world: World, *place: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the service in a process of its own, which may be told where to die."""
+    environment = {**os.environ, "EVERLOOP_HOME": str(world.home), "EVERLOOP_NATS_URL": world.broker.url}
+    command = [sys.executable, "-m", "tests.integration.serving.mortal", str(world.home / "jobs"), *place]
+    world.home.mkdir(parents=True, exist_ok=True)
+    with (world.home / "serving.log").open("ab") as output:
+        running = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    yield running
+    running.kill()
+    running.wait()
+
+
+def _features(row: dict[str, Any]) -> dict[str, Any]:
+    return {column.name: row[column.name] for column in DEFINITION.dataset.features}
+
+
+async def _nowhere(message: PredictionsServed, message_id: str) -> None:
+    """Take what is published."""
