@@ -11,10 +11,12 @@ loads a bundle holds every file against its digest.
 """
 
 import hashlib
+import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,6 +29,8 @@ from everloop.bundle.manifest import read_file, read_manifest
 from everloop.models.errors import ModelUnavailableError
 from everloop.models.names import ModelName
 from everloop.models.registry import Registry, Resolved
+
+log = logging.getLogger(__name__)
 
 PLACE = "EVERLOOP_CACHE"
 LIMIT = "EVERLOOP_CACHE_MAX_BYTES"
@@ -50,27 +54,30 @@ class Cache:
         """Tell whether a bundle is here; its files may still be others than they should."""
         return self.place(digest).is_dir()
 
-    def fetch(self, uri: Uri, digest: Digest) -> None:
-        """Copy a bundle here, every file verified, then make room.
+    @contextmanager
+    def fetching(self, uri: Uri, digest: Digest) -> Iterator[Path]:
+        """Copy a bundle, every file verified, and keep it if the block does not fail.
+
+        The block has the copy for itself; what lies under the digest may be taken away by another process at any time.
 
         Raises:
             BundleError: What lies there is another bundle, or damaged.
             ModelUnavailableError: The cache can't be written.
             StorageError: It can't be read.
         """
-        partial = self._bundles / f".{uuid4().hex}"
+        partial = self._bundles.absolute() / f".{uuid4().hex}"
         try:
-            try:
+            with self._writing():
                 partial.mkdir(mode=0o700, parents=True)
-                manifest = read_manifest(uri, digest)
-                for entry in manifest.files:
-                    (partial / entry.path).write_bytes(read_file(uri, manifest, entry.path))
-                (partial / MANIFEST).write_bytes(storage.read_bytes(storage.join(uri, MANIFEST)))
+            manifest = read_manifest(uri, digest)
+            files = {entry.path: read_file(uri, manifest, entry.path) for entry in manifest.files}
+            files[MANIFEST] = storage.read_bytes(storage.join(uri, MANIFEST))
+            with self._writing():
+                for name, content in files.items():
+                    (partial / name).write_bytes(content)
+            yield partial
+            with self._writing():
                 self._take_in(partial, self.place(digest))
-            except storage.StorageError:
-                raise
-            except OSError as error:
-                raise ModelUnavailableError(f"the cache {self.root} can't be written: {error}; set {PLACE}") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         self._make_room(keep=self.place(digest))
@@ -87,12 +94,13 @@ class Cache:
         self._remove(self.place(digest))
 
     def remember(self, registry: Registry, name: ModelName, resolved: Resolved) -> None:
-        """Note what a name means.
-
-        Raises:
-            StorageError: The cache can't be written.
-        """
-        storage.write_bytes(str(self._record(registry, name)), resolved.model_dump_json(indent=2).encode())
+        """Note what a name means, where that can be written: a cache may come with a container, read-only."""
+        if self.recall(registry, name) == resolved:
+            return
+        try:
+            storage.write_bytes(str(self._record(registry, name)), resolved.model_dump_json(indent=2).encode())
+        except OSError as error:
+            log.warning("what %s means could not be noted: %s", name, error)
 
     def recall(self, registry: Registry, name: ModelName) -> Resolved | None:
         """Tell what a name last meant to this registry; None if it was never asked, or the bundle is gone."""
@@ -105,6 +113,13 @@ class Cache:
     def _record(self, registry: Registry, name: ModelName) -> Path:
         folder = hashlib.sha256(registry.identity.encode()).hexdigest()[:16]
         return self.root.absolute() / "names" / folder / f"{str(name).replace('/', '~')}.json"
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ModelUnavailableError(f"the cache {self.root} can't be written: {error}; set {PLACE}") from error
 
     def _take_in(self, whole: Path, place: Path) -> None:
         try:

@@ -130,8 +130,8 @@ def obtain(resolved: Resolved, cache: Cache, *, offline: bool = False) -> Held:
         else:
             cache.touch(digest)
             return held
-    cache.fetch(resolved.bundle_uri, digest)
-    return _held(place, resolved, digest)
+    with cache.fetching(resolved.bundle_uri, digest) as copy:
+        return _held(str(copy), resolved, digest)
 
 
 def _change(name: ModelName, resolved: Resolved, registry: Registry, cache: Cache) -> Held:

@@ -3,8 +3,11 @@
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -20,6 +23,11 @@ ROWS = {"x": [1.0, 2.5], "stops": [0, None], "carrier": ["UA", "other"]}
 
 def files(cache_dir: Path, name: str = "model.onnx") -> list[Path]:
     return sorted((cache_dir / "bundles").glob(f"*/{name}"))
+
+
+def keep(cache: Cache, bundle: tuple[str, str]) -> None:
+    with cache.fetching(*bundle):
+        pass
 
 
 def test_an_alias_is_the_version_it_points_at(registry: RegistryServer, bundles: Bundles) -> None:
@@ -162,7 +170,29 @@ def test_what_contradicts_itself_is_refused(cache_dir: Path, options: dict[str, 
         load_model(**{"name": "tiny@champion", **options})  # type: ignore[arg-type]
 
 
-def test_many_loading_at_once_share_one_bundle(registry: RegistryServer, cache_dir: Path) -> None:
+def test_processes_that_mend_the_cache_at_once_disturb_each_other_not(
+    registry: RegistryServer, cache_dir: Path
+) -> None:
+    load_model("tiny")
+    files(cache_dir)[0].write_bytes(b"no model")
+    program = "import sys; from everloop import load_model; sys.stdin.read(1)\n" + (
+        "for _ in range(3): assert load_model('tiny').predict({'x': [0.0], 'stops': [0], 'carrier': ['UA']})[0] == 1000"
+    )
+    command = [sys.executable, "-c", program]
+    processes = [subprocess.Popen(command, stdin=PIPE, stderr=PIPE, text=True) for _ in range(3)]
+    words = []
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go")
+        process.stdin.flush()
+    for process in processes:
+        words.append(process.communicate(timeout=60)[1])
+
+    assert [process.returncode for process in processes] == [0, 0, 0], words
+    assert [path.name.startswith(".") for path in (cache_dir / "bundles").iterdir()] == [False]
+
+
+def test_threads_that_load_at_once_disturb_each_other_not(registry: RegistryServer) -> None:
     together, answers = threading.Barrier(6), []
 
     def load() -> None:
@@ -176,18 +206,32 @@ def test_many_loading_at_once_share_one_bundle(registry: RegistryServer, cache_d
         thread.join()
 
     assert answers == [1 + STEP] * 6
-    assert [path.name.startswith(".") for path in (cache_dir / "bundles").iterdir()] == [False]
+
+
+def test_a_cache_that_cannot_be_written_is_read(
+    registry: RegistryServer, cache_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_model("tiny")
+    (cache_dir / "names").rename(cache_dir / "elsewhere")
+    (cache_dir / "names").write_text("in the way")
+
+    assert load_model("tiny").version == 1
+    assert "could not be noted" in caplog.text
+
+    monkeypatch.setenv("EVERLOOP_CACHE", str(cache_dir / "names" / "below"))
+    with pytest.raises(ModelUnavailableError, match=r"can't be written.*set EVERLOOP_CACHE"):
+        load_model("tiny")
 
 
 def test_the_bundle_used_longest_ago_makes_room(bundles: Bundles, tmp_path: Path) -> None:
     first, second, third = (bundles.write(number) for number in (1, 2, 3))
     size = sum(path.stat().st_size for path in Path(first[0]).iterdir())
     cache = Cache(tmp_path, int(2.5 * size))
-    for uri, digest in (first, second):
-        cache.fetch(uri, digest)
+    for bundle in (first, second):
+        keep(cache, bundle)
     os.utime(cache.place(first[1]), (2e9, 2e9))
     os.utime(cache.place(second[1]), (1e9, 1e9))
 
-    cache.fetch(*third)
+    keep(cache, third)
 
     assert [cache.holds(digest) for _, digest in (first, second, third)] == [True, False, True]
