@@ -30,6 +30,10 @@ class InMemoryBoard:
     async def withdraw(self, report: ReplicaReport) -> None:
         self._reports.pop((report.pipeline, report.replica), None)
 
+    def silence(self, pipeline: str, replica: str) -> None:
+        """Let a replica die without a word."""
+        self._reports.pop((pipeline, replica), None)
+
     async def reports(self, pipeline: str) -> Sequence[ReplicaReport]:
         return [one for (name, _), one in sorted(self._reports.items()) if name == pipeline]
 

@@ -1,79 +1,15 @@
 """The driver takes rollouts through, whatever is away meanwhile."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from contracts.message import Message
 from contracts.serving import RolloutCompleted, RolloutRolledBack, RolloutStarted
 from services.chassis.errors import TransientError
-from services.serving.desired import HeldVersion, ReplicaReport
-from services.serving.domain import HoldState, RolloutState
-from services.serving.driving import Driver
-from services.serving.handlers import on_version_promoted
-from services.serving.ports import Deployments, Rollouts
+from services.serving.domain import RolloutState
 from tests.fakes.serving.board import InMemoryBoard
-from tests.fakes.serving.cluster import InMemoryCluster
-from tests.fakes.serving.deployments import InMemoryDeployments
-from tests.fakes.serving.examples import NOW, cause, deployment, promoted
-from tests.fakes.serving.rollouts import InMemoryRollouts
-from tests.fakes.serving.score_cells import InMemoryScoreCells
-from tests.fakes.work import InMemoryWork
-
-
-class Story:
-    """A driver, a board with one obedient replica, and what was said."""
-
-    def __init__(self) -> None:
-        self.deployments = InMemoryDeployments()
-        self.rollouts = InMemoryRollouts()
-        self.board = InMemoryBoard()
-        self.cluster = InMemoryCluster()
-        self.cells = InMemoryScoreCells()
-        self.work = InMemoryWork({Deployments: self.deployments, Rollouts: self.rollouts})
-        self.now = NOW
-        self.fails = False
-        self.driver = self.new_driver()
-
-    def new_driver(self) -> Driver:
-        """Start the service again: nothing but the record and the board survives."""
-        return Driver(self.cluster, lambda _: self.board, self.cells, clock=lambda: self.now)
-
-    async def promote(self, version: int) -> None:
-        await self.deployments.save(await self.deployments.get("flights") or deployment())
-        said = cause(f"promotion-{version}", later_s=version)
-        self.work.said += await on_version_promoted(promoted(version), self.deployments, self.rollouts, said)
-
-    async def look(self) -> None:
-        """One look of the driver."""
-        await self.driver.look(self.work)  # type: ignore[arg-type]
-
-    async def obey(self) -> None:
-        """The replica does what the board says, and reports."""
-        desired = await self.board.desired("flights")
-        held = tuple(
-            HeldVersion(
-                version=one.version,
-                rollout_id=one.rollout_id,
-                state=HoldState.FAILED if self.fails and one.version != desired.answering else HoldState.LOADED,
-            )
-            for one in (desired.versions if desired else ())
-        )
-        answering = desired.answering if desired else None
-        await self.board.post_report(
-            ReplicaReport(pipeline="flights", replica="one", at=self.now, held=held, answering=answering)
-        )
-
-    async def settle(self) -> None:
-        for _ in range(6):
-            await self.obey()
-            await self.look()
-
-    @property
-    def facts(self) -> list[tuple[type[Message], int]]:
-        told: list[Any] = self.work.said
-        return [(type(one), one.version) for one in told]
+from tests.fakes.serving.examples import NOW, cause
+from tests.fakes.serving.story import Story
 
 
 @pytest.fixture
@@ -87,7 +23,7 @@ async def test_promotion_ends_in_traffic(story: Story) -> None:
     await story.settle()
 
     assert story.facts == [(RolloutStarted, 1), (RolloutCompleted, 1)]
-    assert story.work.causes == [cause("promotion-1", later_s=1)] * 2
+    assert story.work.causes == [cause("promotion-1-0", later_s=1)] * 2
     desired = await story.board.desired("flights")
     assert desired is not None
     assert desired.answering == 1
