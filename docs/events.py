@@ -34,7 +34,9 @@ Besides, a model can be asked over the broker without a message of this list:
 |---|---|
 | `inference.<model>`, `inference.<model>.<version>` | Core NATS request and reply, body and answer as over HTTP \
 (`POST /v2/models/<model>/infer`), errors as `{"error": …}` with the headers of NATS' services. \
-`everloop predict --over nats`, or `nats req inference.flight_delays @request.json` |
+`nats req inference.flight_delays "$(cat request.json)"` |
+| `inference.<model>.predict`, `inference.<model>.<version>.predict` | The same with rows as JSON objects \
+(`POST /v1/models/<model>/predict`); `everloop predict --over nats` |
 | `rows.<pipeline>`, `rows.<pipeline>.<key>` | Rows to be scored as they come, one JSON object or a list of them, \
 where the pipeline declares `streaming`. Publish with JetStream: what is not kept is not scored |
 | `scores.<pipeline>`, `scores.<pipeline>.<key>` | Their answers, as `POST /v1/models/<model>/predict` gives them |

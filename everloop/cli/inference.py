@@ -1,23 +1,35 @@
-"""`everloop predict` and `everloop label`: ask the model, and tell how it turned out."""
+"""`everloop predict`, `result` and `label`: ask the model, and tell how it turned out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
 from everloop.cli import options
 from everloop.cli.exits import CommandError, Exit
+from everloop.cli.explanations import as_document, show_explanation
 from everloop.cli.output import say, show_json, table
 from everloop.cli.session import with_platform
 
 if TYPE_CHECKING:
     from contracts.monitoring import GroundTruth
     from everloop.client import Platform, Predictions
+    from everloop.client.platform import Way
 
 LABELS_AT_ONCE = 2000
+
+
+class Over(StrEnum):
+    """Ways to a model."""
+
+    HTTP = "http"
+    NATS = "nats"
+    QUEUE = "queue"
 
 
 def predict(
@@ -29,38 +41,70 @@ def predict(
     time: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column that says when each row happened, with a zone.")
     ] = None,
+    over: Annotated[
+        Over, typer.Option(help="By HTTP, by a request over the broker, or queued until a replica gets to it.")
+    ] = Over.HTTP,
+    request: Annotated[
+        UUID | None,
+        typer.Option("--id", metavar="UUID", help="Of a queued request: under it there is one result, however often."),
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Stay until a queued request is answered.")] = True,
+    wait_limit: options.WaitLimit = 60,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what moved each score, the strongest columns of the model first.")
+    ] = False,
     home: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Ask the model in production about rows.
 
-    Example: everloop predict flight_delays @rows.json
+    Example: everloop predict flight_delays @rows.json --explain
     """
     asked = _rows(rows)
 
-    async def work(platform: "Platform") -> "Predictions":
-        return await platform.predict(model, asked, event_time=time)
+    async def work(platform: "Platform") -> "Predictions | UUID":
+        if over is not Over.QUEUE:
+            way: Way = "nats" if over is Over.NATS else "http"
+            return await platform.predict(model, asked, event_time=time, explain=explain, over=way)
+        request_id = await platform.request_inference(model, asked, request_id=request, explain=explain)
+        return await platform.inference(request_id, within_s=wait_limit) if wait else request_id
 
     answer = with_platform(home, work)
+    if not isinstance(answer, UUID):
+        _show(answer, asked, as_json=as_json)
+    elif as_json:
+        show_json({"request_id": str(answer)})
+    else:
+        say(f"Queued. [dim]everloop result {answer}[/dim]")
+
+
+def result(
+    request: Annotated[UUID, typer.Argument(help="Id of a queued request.", show_default=False)],
+    home: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what a queued request was answered.
+
+    Example: everloop result 0197f3c2-…
+    """
+
+    async def work(platform: "Platform") -> "Predictions":
+        return await platform.inference(request)
+
+    _show(with_platform(home, work), as_json=as_json)
+
+
+def _show(answer: "Predictions", asked: Sequence[Mapping[str, Any]] = (), *, as_json: bool) -> None:
     if as_json:
-        show_json(
-            {
-                "model": answer.model,
-                "version": answer.version,
-                "predictions": [
-                    {"prediction_id": prediction_id, "score": score}
-                    for prediction_id, score in zip(answer.prediction_ids, answer.scores, strict=True)
-                ],
-            }
-        )
+        show_json(as_document(answer))
         return
+    rows = zip(answer.prediction_ids, answer.scores, strict=True)
     table(
         ("Prediction", "Score", "Model version"),
-        (
-            (prediction_id, f"{score:.4f}", answer.version)
-            for prediction_id, score in zip(answer.prediction_ids, answer.scores, strict=True)
-        ),
+        ((prediction_id, f"{score:.4f}", answer.version) for prediction_id, score in rows),
     )
+    if answer.explanation:
+        show_explanation(answer, asked)
     say(f"[dim]everloop why {answer.prediction_ids[0]}[/dim]")
 
 

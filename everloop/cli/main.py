@@ -33,7 +33,15 @@ app = typer.Typer(
 
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The platform": (lifecycle.up, lifecycle.down, condition.status, condition.doctor, watching.demo),
-    "The loop": (work.ingest, work.train, work.runs, inference.predict, inference.label, precompute.lookup),
+    "The loop": (
+        work.ingest,
+        work.train,
+        work.runs,
+        inference.predict,
+        inference.result,
+        inference.label,
+        precompute.lookup,
+    ),
     "Models": (models.models, models.approve, models.reject, models.rollback, pipelines.rerun),
     "Answers": (answers.why, answers.trace, models.lineage, watching.monitor),
     "The bus": (bus.publish, bus.events),

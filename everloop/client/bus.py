@@ -103,6 +103,30 @@ class Bus:
             raise PlatformUnreachableError(f"the broker does not answer: {error}") from error
         return Receipt(message_id, subject, ack.stream, ack.seq, bool(ack.duplicate), mark)
 
+    async def request(
+        self, subject: str, body: bytes, *, headers: Mapping[str, str] | None = None, within_s: float = ANSWER_TIMEOUT_S
+    ) -> bytes:
+        """Ask whoever answers on a subject now.
+
+        Raises:
+            BusyError: They have no time now.
+            RefusedError: Their answer is an error.
+            PlatformUnreachableError: Nobody answers, or not in time.
+        """
+        try:
+            reply = await self._client.request(subject, body, timeout=within_s, headers=dict(headers or {}))
+        except MaxPayloadError as error:
+            raise RefusedError(f"the message has {len(body)} bytes, more than the broker takes") from error
+        except NoRespondersError as error:
+            raise PlatformUnreachableError(f"nobody answers on {subject}") from error
+        except (Error, TimeoutError) as error:
+            raise PlatformUnreachableError(f"no answer on {subject} within {within_s:g} s") from error
+        said = reply.headers or {}
+        if code := said.get("Nats-Service-Error-Code"):
+            kind = BusyError if code in {"429", "503"} else RefusedError
+            raise kind(f"{said.get('Nats-Service-Error')} ({code})")
+        return bytes(reply.data)
+
     async def mark(self) -> int:
         """Read the place of the newest event, to follow from there."""
         try:

@@ -11,6 +11,19 @@ Row = Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """What each of the model's columns added to each row's score."""
+
+    method: str
+    unit: str
+    """``log_odds`` or ``score``; attributions add up in it."""
+    base_value: float
+    """Where every row starts."""
+    attributions: Sequence[Mapping[str, float]]
+    """By column of the model, one mapping per row."""
+
+
+@dataclass(frozen=True, slots=True)
 class Predictions:
     """What a model answered, one entry per row."""
 
@@ -18,6 +31,8 @@ class Predictions:
     version: int
     scores: Sequence[float]
     prediction_ids: Sequence[str]
+    explanation: Explanation | None = None
+    """Where one was asked for."""
 
 
 def request_body(rows: Sequence[Row], metadata: Mapping[str, Any], *, extra: Sequence[str] = ()) -> dict[str, Any]:
@@ -67,9 +82,36 @@ def as_datatype(value: Value, datatype: str) -> Value:
     return value
 
 
+def read_predictions(answer: Mapping[str, Any], *, model: str) -> Predictions:
+    """Read the answer to rows that were asked as objects, or the result of a queued request."""
+    rows = answer["predictions"]
+    scores, ids = [row["score"] for row in rows], [row["prediction_id"] for row in rows]
+    said = answer.get("explanation")
+    explanation = said and Explanation(
+        said["method"], said["unit"], said["base_value"], [row["attributions"] for row in rows]
+    )
+    return Predictions(model, int(answer["version"]), scores, ids, explanation)
+
+
 def read_answer(answer: Mapping[str, Any]) -> Predictions:
     """Read an inference response."""
-    outputs = {output["name"]: output["data"] for output in answer["outputs"]}
+    outputs = {output["name"]: output for output in answer["outputs"]}
     return Predictions(
-        answer["model_name"], int(answer["model_version"]), outputs["score"], outputs.get("prediction_id", ())
+        answer["model_name"],
+        int(answer["model_version"]),
+        outputs["score"]["data"],
+        outputs["prediction_id"]["data"] if "prediction_id" in outputs else (),
+        _explanation(outputs["attributions"]) if "attributions" in outputs else None,
+    )
+
+
+def _explanation(tensor: Mapping[str, Any]) -> Explanation:
+    said, values = tensor["parameters"], tensor["data"]
+    names = said["features"].split(",")
+    rows = [values[start : start + len(names)] for start in range(0, len(values), len(names))]
+    return Explanation(
+        said["method"],
+        said["unit"],
+        said["base_value"],
+        [dict(zip(names, row, strict=True)) for row in rows],
     )

@@ -1,23 +1,31 @@
 """A running platform, as one object."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Literal, TypeVar
+from uuid import UUID, uuid4
 
 import httpx
+from pydantic import ValidationError
 
+from contracts.envelope import describe
+from contracts.inference import RequestInference
 from contracts.message import Event
 from contracts.streams import stream_of
 from everloop.client.bus import Bus, Heard, connect_bus
 from everloop.client.errors import BusyError, PlatformUnreachableError, RefusedError, TimedOutError
-from everloop.client.inference import Predictions, Row, read_answer, request_body
+from everloop.client.inference import Predictions, Row, read_answer, read_predictions, request_body
 from everloop.platform.state import Endpoints
 
 E = TypeVar("E", bound=Event)
+Way = Literal["http", "nats"]
 HTTP_TIMEOUT_S = 30.0
+LOOK_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,14 @@ class Platform:
         return await ask(self.http, "POST", self.endpoints.of(service) + path, **options)
 
     async def predict(
-        self, model: str, rows: Sequence[Row], *, event_time: str | None = None, traceparent: str | None = None
+        self,
+        model: str,
+        rows: Sequence[Row],
+        *,
+        event_time: str | None = None,
+        explain: bool = False,
+        traceparent: str | None = None,
+        over: Way = "http",
     ) -> Predictions:
         """Ask the model in production.
 
@@ -107,18 +122,26 @@ class Platform:
             model: Its name.
             rows: One mapping from input to value per row.
             event_time: Column of the rows that says when each happened, ISO-8601 with a zone.
+            explain: Ask what each of the model's columns added to each score, too.
             traceparent: The trace this belongs to, W3C; unset: a new one, kept.
+            over: By HTTP, or by a request over the broker.
 
         Raises:
             RefusedError: Rows do not fit the model, or there is none of that name.
             PlatformUnreachableError: Serving does not answer.
         """
+        traced = {"traceparent": traceparent or new_trace()}
+        if over == "nats":
+            body = json.dumps({"rows": list(rows), "explain": explain}).encode()
+            return read_predictions(
+                json.loads(await self.bus.request(f"inference.{model}.predict", body, headers=traced)), model=model
+            )
         url = f"{self.endpoints.serve}/v2/models/{model}"
         metadata = await ask(self.http, "GET", url)
-        body = request_body(rows, metadata, extra=(event_time,) if event_time else ())
-        return read_answer(
-            await ask(self.http, "POST", f"{url}/infer", json=body, headers={"traceparent": traceparent or new_trace()})
-        )
+        asked = request_body(rows, metadata, extra=(event_time,) if event_time else ())
+        if explain:
+            asked["parameters"] = {"explain": True}
+        return read_answer(await ask(self.http, "POST", f"{url}/infer", json=asked, headers=traced))
 
     async def look_up(self, model: str, asked: Mapping[str, Any]) -> Any:
         """Ask for scores that were computed in advance.
@@ -134,6 +157,65 @@ class Platform:
         # The path as the ingress hands it over: a redirect by the front door is spared.
         url = f"{self.endpoints.serve}/v2/models/{model}/v1/lookup"
         return await ask(self.http, "POST", url, json=asked)
+
+    async def request_inference(
+        self, model: str, rows: Sequence[Row], *, request_id: UUID | None = None, explain: bool = False
+    ) -> UUID:
+        """Queue rows to be answered as soon as a replica gets to them, even if none runs now.
+
+        Args:
+            model: Its name.
+            rows: One mapping from input to value per row.
+            request_id: Asked again under it, there is one result; unset: a new one.
+            explain: Ask what each of the model's columns added to each score, too.
+
+        Returns:
+            The id that the result is found by.
+        """
+        request_id = request_id or uuid4()
+        try:
+            asked = tuple(dict(row) for row in rows)
+            command = RequestInference(pipeline=model, request_id=request_id, rows=asked, explain=explain)
+        except ValidationError as error:
+            raise RefusedError(f"this can't be asked: {describe(error)}") from error
+        await self.bus.say(command, source="client", traceparent=new_trace())
+        return request_id
+
+    async def inference(self, request_id: UUID, *, within_s: float = 0.0) -> Predictions:
+        """Get the result of a queued request.
+
+        Args:
+            request_id: Its id.
+            within_s: How long to wait for it.
+
+        Raises:
+            RefusedError: The request failed.
+            TimedOutError: It has no result yet, or none any more.
+        """
+        until = monotonic() + within_s
+        while True:
+            result = await self._result(request_id)
+            if result is not None:
+                break
+            if monotonic() >= until:
+                raise TimedOutError(f"{request_id} has no result (yet)")
+            await asyncio.sleep(LOOK_AGAIN_S)
+        if result["state"] == "failed":
+            raise RefusedError(f"{result['reason']} ({result['status']})")
+        return read_predictions(result, model=result["pipeline"])
+
+    async def _result(self, request_id: UUID) -> dict[str, Any] | None:
+        url = f"{self.endpoints.of('serving')}/v1/inferences/{request_id}"
+        try:
+            response = await self.http.get(url)
+        except httpx.HTTPError as error:
+            raise PlatformUnreachableError(f"{url} does not answer: {error or type(error).__name__}") from error
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if response.is_error:
+            raise PlatformUnreachableError(f"{url} failed: {_said(response)} (HTTP {response.status_code})")
+        found: dict[str, Any] = response.json()
+        return found
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from services.chassis.work import Reconciler
 from services.serving import api, handlers, rollout_api
 from services.serving.board import BusBoard
 from services.serving.driving import Driver
+from services.serving.inferences import api as inferences_api
 from services.serving.inspecting import Inspector
 from services.serving.ports import Board, Cluster, Deployments, Rollouts
 from services.serving.precompute import api as precompute_api
@@ -38,7 +39,7 @@ def assemble(settings: ServingSettings, cluster: Cluster, jobs: Jobs) -> Service
         jobs, StoredPredictionFiles(settings.store_uri), settings.job_python, settings.otlp_endpoint
     )
     router = APIRouter()
-    for part in (api.router, rollout_api.router, precompute_api.router):
+    for part in (api.router, rollout_api.router, precompute_api.router, inferences_api.router):
         router.include_router(part)
     return Service(
         "serving",

@@ -66,6 +66,10 @@ class ServingSettings(ServiceSettings):
     )
     max_ongoing_requests: int = Field(default=64, gt=0, description="Answered at once by one replica; others queue.")
     max_queued_requests: int = Field(default=1024, gt=0, description="Waiting for one replica; others get 503.")
+    requests_at_once: int = Field(
+        default=32, gt=0, description="Asked over the broker and answered at once by one replica; others get 429."
+    )
+    queued_at_once: int = Field(default=16, gt=0, description="Queued requests one replica works on at once.")
     log_capacity_rows: int = Field(default=200_000, gt=0, description="Predictions that may wait for the broker.")
     log_flush_s: float = Field(default=0.1, gt=0, description="How long a prediction waits for others to travel with.")
     trace_ratio: float = Field(

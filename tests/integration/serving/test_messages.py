@@ -53,6 +53,7 @@ async def test_answer_is_the_one_that_http_gives(sqlite_world: World, bundles: B
         (b"no JSON", SUBJECT, "400"),
         ({"inputs": []}, SUBJECT, "400"),
         (request([1.0]), f"{SUBJECT}.7", "404"),
+        (request([1.0]), f"{SUBJECT}.1.explain", "404"),
         (b" " * 600_000, SUBJECT, "413"),
     ],
 )
@@ -65,6 +66,17 @@ async def test_errors_are_the_protocol_s_with_the_code_in_a_header(
 
     assert reply.headers["Nats-Service-Error-Code"] == code
     assert reply.headers["Nats-Service-Error"] == json.loads(reply.body)["error"]
+
+
+async def test_rows_can_be_asked_as_objects(sqlite_world: World, bundles: Bundles) -> None:
+    await desire(sqlite_world.bus, bundles, 1)
+    async with replica(sqlite_world.broker.url):
+        replies = [
+            await ask(sqlite_world, {"x": 2.0, "carrier": "UA"}, f"{SUBJECT}.{place}")
+            for place in ("predict", "1.predict")
+        ]
+
+    assert [json.loads(reply.body)["predictions"][0]["score"] for reply in replies] == [2.0 + STEP] * 2
 
 
 async def test_more_than_are_taken_at_once_are_told_to_come_again(
@@ -116,7 +128,7 @@ async def test_replicas_share_requests_and_are_found_as_services(sqlite_world: W
     assert stats["endpoints"][0]["num_requests"] in replied
     assert ping["type"] == "io.nats.micro.v1.ping_response"
     assert info["metadata"] == {"model": MODEL}
-    assert [endpoint["subject"] for endpoint in info["endpoints"]] == [SUBJECT, f"{SUBJECT}.*"]
+    assert [endpoint["subject"] for endpoint in info["endpoints"]] == [SUBJECT, f"{SUBJECT}.>"]
 
 
 class Held(asyncio.Event):

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from contracts.inference import MOST_ROWS, InferenceCompleted, InferenceFailed, RequestInference
-from services.serving.inferences import Results
+from services.serving.inferences.results import Results
 from tests.fixtures.bundles import STEP, Bundles
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually

@@ -1,7 +1,7 @@
-"""Model on demand over core NATS: ``inference.<model>`` and ``inference.<model>.<version>``, asked as HTTP is.
+"""Model on demand over core NATS, asked as HTTP is: headers, bodies and answers are the same.
 
-Body and answer are the Open Inference Protocol's, headers the same as over HTTP, ``everloop-routing-key`` and
-``traceparent`` among them. Nothing is kept: who gets no answer asks again, over HTTP too.
+``inference.<model>`` and ``inference.<model>.<version>`` speak the Open Inference Protocol; with ``.predict`` behind
+them they take rows as JSON objects. Nothing is kept: who gets no answer asks again.
 """
 
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from contracts.streams import REQUESTS
 from services.chassis.bus import Bus
 from services.chassis.delivery import Arrival
 from services.chassis.replies import ERROR, ERROR_CODE, Endpoint, Identity, Reply, Responder, discoverable
-from services.serving.replica import v2
+from services.serving.replica import v1, v2
 from services.serving.replica.answering import Answering
 from services.serving.replica.errors import RequestError
 
@@ -31,7 +31,7 @@ class Replying:
         self._answering = answering
         self._max_request_bytes = max_request_bytes
         subject = f"{REQUESTS}.{answering.model}"
-        self._endpoint = Endpoint(answering.model, (subject, f"{subject}.*"), at_once)
+        self._endpoint = Endpoint(answering.model, (subject, f"{subject}.>"), at_once)
         self._identity = Identity(
             SERVICE,
             f"{answering.model}-{replica}",
@@ -50,12 +50,19 @@ class Replying:
             yield
 
     async def _answer(self, arrival: Arrival) -> Reply:
-        number = arrival.subject.removeprefix(self._endpoint.subjects[0]).removeprefix(".") or None
         headers = {name.lower(): value for name, value in arrival.headers.items()}
         try:
             if len(arrival.body) > self._max_request_bytes:
                 raise RequestError(413, f"the body is larger than {self._max_request_bytes} bytes")
-            answered = await v2.infer(self._answering, arrival.body, headers, number)
+            match arrival.subject.split(".")[2:]:
+                case ["predict"]:
+                    answered = await v1.predict(self._answering, arrival.body, headers)
+                case [number, "predict"]:
+                    answered = await v1.predict(self._answering, arrival.body, headers, number)
+                case [] | [_] as number:
+                    answered = await v2.infer(self._answering, arrival.body, headers, *number)
+                case _:
+                    raise RequestError(404, f"nothing is asked on {arrival.subject}")
         except RequestError as error:
             return failure(error.status, str(error), retry_after_s=error.retry_after_s)
         return Reply(answered.body, answered.headers)

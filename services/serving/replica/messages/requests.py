@@ -28,7 +28,7 @@ from services.chassis.pulls import Pull
 from services.chassis.streams import ConsumerDefinition
 from services.chassis.telemetry import Telemetry, current_traceparent
 from services.chassis.waiting import unless
-from services.serving.inferences import Results
+from services.serving.inferences.results import Results
 from services.serving.replica import v1
 from services.serving.replica.answering import Answering
 from services.serving.replica.errors import RequestError

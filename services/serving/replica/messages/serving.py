@@ -10,7 +10,7 @@ from services.chassis.streams import reconcile_consumer
 from services.chassis.telemetry import Telemetry
 from services.chassis.waiting import unless
 from services.serving.desired import MessageCounts
-from services.serving.inferences import Results
+from services.serving.inferences.results import Results
 from services.serving.replica.answering import Answering
 from services.serving.replica.messages.replying import Replying
 from services.serving.replica.messages.requests import Requests, requests_of
