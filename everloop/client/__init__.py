@@ -18,13 +18,14 @@ from everloop.client.errors import (
     RefusedError,
     TimedOutError,
 )
-from everloop.client.inference import Predictions
+from everloop.client.inference import Explanation, Predictions
 from everloop.client.platform import Platform, connect
 
 __all__ = [
     "Bus",
     "BusyError",
     "ClientError",
+    "Explanation",
     "Heard",
     "NotRunningError",
     "Platform",
