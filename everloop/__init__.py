@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from everloop.sdk import DatasetContract as DatasetContract
     from everloop.sdk import Guard as Guard
     from everloop.sdk import Monitors as Monitors
+    from everloop.sdk import NonFinite as NonFinite
     from everloop.sdk import Objective as Objective
     from everloop.sdk import Pipeline as Pipeline
     from everloop.sdk import PipelineDefinition as PipelineDefinition

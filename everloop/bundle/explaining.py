@@ -74,7 +74,7 @@ class TreeExplainer:
         try:
             import lightgbm
         except ImportError as error:
-            raise BundleError("lightgbm_missing", "trees are explained by it; pip install lightgbm") from error
+            raise BundleError("lightgbm_missing", "it explains trees; pip install 'everloop[explain]'") from error
         self._booster = lightgbm.Booster(model_str=trees)
         self._binary = objective is Objective.BINARY_CLASSIFICATION
         self._features = features

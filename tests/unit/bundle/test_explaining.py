@@ -94,7 +94,7 @@ def test_trees_without_lightgbm_say_what_to_install(monkeypatch: pytest.MonkeyPa
     files, score = trees(Objective.REGRESSION, rounds=1)
     monkeypatch.setitem(sys.modules, "lightgbm", None)
 
-    with pytest.raises(BundleError, match="pip install lightgbm"):
+    with pytest.raises(BundleError, match=r"pip install 'everloop\[explain\]'"):
         make_explainer(files, Objective.REGRESSION, PREPARATION, score)
 
 
