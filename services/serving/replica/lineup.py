@@ -28,8 +28,8 @@ class LoadedVersion:
     """What the columns are declared as, for those who read about the model."""
     streaming: Streaming | None = None
     """Whether and how rows that arrive on the broker are scored."""
-    size_bytes: int = 0
-    """Of the bundle's files, which is what the memory budget counts."""
+    memory_bytes: int = 0
+    """What it takes, as the memory budget counts."""
     tally: Tally | None = None
     """Where what it does is counted, if this is its part in a rollout."""
     shadow: "LoadedVersion | None" = None

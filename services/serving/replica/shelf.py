@@ -116,9 +116,9 @@ class Shelf:
             self._left_out.add(one.bundle_digest)
             log.warning("earlier version does not load", version=one.version, error=type(error).__name__)
             return True
-        if self._over_budget(loaded.size_bytes):
+        if self._over_budget(loaded.memory_bytes):
             self._left_out.add(one.bundle_digest)
-            log.info("earlier version does not fit", version=one.version, size_bytes=loaded.size_bytes)
+            log.info("earlier version does not fit", version=one.version, memory_bytes=loaded.memory_bytes)
             return True
         self._loaded[one.version] = loaded
         self.changed.set()
@@ -137,7 +137,7 @@ class Shelf:
             self._note(one, HoldState.LOADED)
 
     def _over_budget(self, more_bytes: int = 0) -> bool:
-        taken = sum(one.size_bytes for one in self._loaded.values())
+        taken = sum(one.memory_bytes for one in self._loaded.values())
         return self._budget_bytes is not None and taken + more_bytes > self._budget_bytes
 
     def _make_room(self, desired: DesiredState) -> None:

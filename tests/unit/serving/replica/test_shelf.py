@@ -16,7 +16,7 @@ from services.serving.replica.shelf import Shelf
 from tests.unit.serving.replica.test_protocol import SIGNATURE
 
 ROLLOUT = UUID(int=1)
-SIZE_BYTES = 1000
+MEMORY_BYTES = 1000
 
 
 class Loader:
@@ -143,7 +143,7 @@ async def test_flip_and_split_change_in_one_assignment() -> None:
 
 
 async def test_earlier_versions_are_kept_while_they_fit() -> None:
-    shelf = Shelf(Loader(), budget_bytes=3 * SIZE_BYTES)
+    shelf = Shelf(Loader(), budget_bytes=3 * MEMORY_BYTES)
 
     assert await follow(shelf, desired(5, answering=5, keep=(4, 3, 2)))
 
@@ -153,7 +153,7 @@ async def test_earlier_versions_are_kept_while_they_fit() -> None:
 
 async def test_least_recently_asked_version_makes_room_and_is_not_loaded_again() -> None:
     loader = Loader()
-    shelf = Shelf(loader, budget_bytes=3 * SIZE_BYTES)
+    shelf = Shelf(loader, budget_bytes=3 * MEMORY_BYTES)
     await follow(shelf, desired(5, answering=5, keep=(4, 3)))
     shelf.version(4)
     shelf.version(3)
@@ -207,7 +207,7 @@ async def test_replica_that_lacks_what_should_answer_says_so_until_it_has_it() -
 async def test_what_answers_is_always_held_and_what_is_desired_gets_held(
     steps: list[tuple[set[int], random.Random]],
 ) -> None:
-    shelf = Shelf(Loader(), budget_bytes=3 * SIZE_BYTES)
+    shelf = Shelf(Loader(), budget_bytes=3 * MEMORY_BYTES)
     for versions, chance in steps:
         answering, candidate = chance.choice(sorted(versions)), chance.choice(sorted(versions))
         keep = tuple({1, 2, 3, 4, 5} - versions)
@@ -261,4 +261,4 @@ def loaded(version: int) -> LoadedVersion:
         return np.asarray(columns["distance"], dtype=np.float64) + version * 1000
 
     reader = Reader(SIGNATURE, event_time="scheduled_at", max_rows=100)
-    return LoadedVersion(version, SIGNATURE, reader, predict, f"sha256:{version:064x}", size_bytes=SIZE_BYTES)
+    return LoadedVersion(version, SIGNATURE, reader, predict, f"sha256:{version:064x}", memory_bytes=MEMORY_BYTES)
