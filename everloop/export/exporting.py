@@ -15,6 +15,7 @@ from contracts.model import Digest
 from everloop import storage
 from everloop.bundle.manifest import read_file, verify
 from everloop.bundle.model import Model, Scores
+from everloop.export.needs import needs
 
 
 class ExportError(Exception):
@@ -57,6 +58,11 @@ class Source:
     def preparation(self) -> Preparation:
         """How feature columns become the matrix."""
         return Preparation.model_validate_json(self.files[File.PREPARATION])
+
+    def requirements(self, *always: str) -> dict[str, str]:
+        """Give the versions, as of training, of the libraries named and of those the feature code imports."""
+        packages = self.environment.packages
+        return {name: packages[name] for name in sorted({*always, *needs(self.files[File.CODE])} & packages.keys())}
 
     def write_bundle(self, directory: Path) -> None:
         """Write the bundle as it is."""

@@ -15,7 +15,7 @@ from everloop.export.trial import answers_apart
 LOADER = "everloop.export.pyfunc"
 LIBRARY = ("contracts", "everloop/__init__.py", "everloop/sdk.py", "everloop/storage.py", "everloop/bundle")
 REQUIRED = ("numpy", "onnxruntime", "pyarrow", "pydantic")
-"""What the library imports; pinned to what the model was trained with."""
+"""What the library imports; pinned, as what the feature code imports is, to what the model was trained with."""
 BUNDLE, CODE, EXAMPLE = "bundle", "code", "input_example.json"
 EXAMPLE_ROWS = 5
 
@@ -40,12 +40,11 @@ def write(source: Source, directory: Path) -> Scores:
     """Write the model directory."""
     source.write_bundle(directory / BUNDLE)
     _write_library(directory / CODE)
-    environment = source.environment
-    requirements = [f"{name}=={environment.packages[name]}" for name in REQUIRED if name in environment.packages]
+    pinned = [f"{name}=={version}" for name, version in source.requirements("pandas", *REQUIRED).items()]
     # MLflow itself, as MLflow's own exports ask for it; any version with a loader module will do.
-    (directory / "requirements.txt").write_text("\n".join(["mlflow", "pandas", *requirements]) + "\n")
+    (directory / "requirements.txt").write_text("\n".join(["mlflow", *pinned]) + "\n")
     (directory / "python_env.yaml").write_text(
-        f"python: {environment.python}\nbuild_dependencies:\n- pip\ndependencies:\n- -r requirements.txt\n"
+        f"python: {source.environment.python}\nbuild_dependencies:\n- pip\ndependencies:\n- -r requirements.txt\n"
     )
     (directory / EXAMPLE).write_text(json.dumps(_example(source)) + "\n")
     (directory / "MLmodel").write_text(_description(source))

@@ -78,6 +78,7 @@ def _metadata(source: Source, package: str, number: str) -> bytes:
         f"Summary: {source.title}, bundle {source.digest}",
         "Requires-Python: >=3.11",
         f"Requires-Dist: everloop>={installed('everloop')}",
+        *(f"Requires-Dist: {name}>={version}" for name, version in source.requirements().items()),
         "Description-Content-Type: text/markdown",
     ]
     return ("\n".join(lines) + "\n\n").encode() + source.files[BundleFile.CARD]

@@ -47,6 +47,8 @@ def test_plain_values_frames_and_tables_get_the_same_scores(flights: Flights) ->
 
     for rows in (flights.columns, flights.rows.to_pylist(), flights.rows.to_pandas()):
         np.testing.assert_array_equal(model.predict(rows), expected)
+    few = flights.rows.slice(0, 3)
+    np.testing.assert_array_equal(model.explain(few).values, model.explain(few.to_pydict()).values)
 
 
 def test_the_page_beside_the_model_file_says_what_goes_in(flights: Flights, tmp_path: Path) -> None:
@@ -71,7 +73,9 @@ def test_the_same_version_gives_the_same_wheel(flights: Flights, tmp_path: Path)
     with ZipFile(first) as wheel:
         record = wheel.read("flight_delays_model-3.dist-info/RECORD").decode().splitlines()
         assert {line.split(",")[0] for line in record} == set(wheel.namelist())
-        assert b"Requires-Dist: everloop>=" in wheel.read("flight_delays_model-3.dist-info/METADATA")
+        metadata = wheel.read("flight_delays_model-3.dist-info/METADATA").decode().splitlines()
+        required = [line.partition(">=")[0] for line in metadata if line.startswith("Requires-Dist: ")]
+        assert required == ["Requires-Dist: everloop", "Requires-Dist: pyarrow"]
 
 
 def test_no_pickle_is_in_an_mlflow_model(flights: Flights, tmp_path: Path) -> None:
@@ -79,6 +83,10 @@ def test_no_pickle_is_in_an_mlflow_model(flights: Flights, tmp_path: Path) -> No
 
     kinds = {path.suffix for path in exported.rglob("*") if path.is_file()}
     assert kinds <= {"", ".py", ".json", ".md", ".onnx", ".txt", ".yaml", ".zip"}
+    required = (exported / "requirements.txt").read_text().split()
+    assert [line.partition("==")[0] for line in required] == [
+        *("mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic")
+    ]
 
 
 def test_what_answers_otherwise_is_not_handed_out(
