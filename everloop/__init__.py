@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from everloop.sdk import Pipeline as Pipeline
     from everloop.sdk import PipelineDefinition as PipelineDefinition
     from everloop.sdk import Policy as Policy
+    from everloop.sdk import Precompute as Precompute
     from everloop.sdk import Promotion as Promotion
     from everloop.sdk import Retraining as Retraining
     from everloop.sdk import Rollout as Rollout
     from everloop.sdk import Shadow as Shadow
+    from everloop.sdk import Streaming as Streaming
     from everloop.sdk import TimeSplit as TimeSplit
     from everloop.sdk import Trainer as Trainer
     from everloop.sdk import TrainerName as TrainerName

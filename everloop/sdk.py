@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from contracts.inference import Streaming
 from contracts.pipeline import (
     AbsoluteGate,
     ChampionGate,
@@ -25,6 +26,7 @@ from contracts.pipeline import (
     Trigger,
     TriggerKind,
 )
+from contracts.precompute import Precompute
 from contracts.rollout import Canary, Guard, Rollout, Shadow, WhenQuiet
 
 __all__ = [
@@ -43,10 +45,12 @@ __all__ = [
     "Pipeline",
     "PipelineDefinition",
     "Policy",
+    "Precompute",
     "Promotion",
     "Retraining",
     "Rollout",
     "Shadow",
+    "Streaming",
     "TimeSplit",
     "Trainer",
     "TrainerName",

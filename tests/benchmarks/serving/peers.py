@@ -164,7 +164,8 @@ def _started(
     more: Mapping[str, str] | None = None,
 ) -> Running:
     log = stack.enter_context((home / "log").open("wb"))
-    process = psutil.Popen(words, stdout=log, stderr=log, cwd=ROOT, env=_environment(flights, more or {}))
+    # Some leave directories of their own where they are started.
+    process = psutil.Popen(words, stdout=log, stderr=log, cwd=home, env=_environment(flights, more or {}))
     stack.callback(_end, process)
     return _ready(flights, running, process, home)
 
