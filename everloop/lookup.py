@@ -6,7 +6,7 @@ with every other process on the machine that has it open.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,6 @@ from contracts.model import Contract, PipelineName, VersionNumber
 from contracts.pipeline import ColumnName, ColumnType
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 LARGEST_MAP_BYTES = 2**40
 """SQLite maps at most 2 GiB of a file, unless it was built otherwise; the rest is read as pages are needed."""
 
@@ -49,6 +48,10 @@ class About(Contract):
     duplicates: int = Field(ge=0, description="Rows left out because a row of their key happened later.")
     without_key: int = Field(ge=0, description="Rows left out because part of their key is null.")
     computed_at: AwareDatetime = Field(description="When the file was complete; each row has a time of its own.")
+
+
+NewRow = tuple[str | None, float, int | None, int, int]
+"""Key, score, when the row happened and when it was scored (µs since 1970), its number. Plain: there are millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,10 @@ class LookupWriter:
         self._connection.execute(f"CREATE TABLE main.scores (key TEXT PRIMARY KEY NOT NULL, {columns}) WITHOUT ROWID")
         self._connection.execute("CREATE TABLE main.about (json TEXT NOT NULL)")
 
-    def add(self, rows: Iterable[tuple[str | None, ScoredRow]]) -> None:
-        """Add rows with their keys, in any order."""
+    def add(self, rows: Iterable[NewRow]) -> None:
+        """Add rows, in any order; one without a key is counted only."""
         self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT INTO staging.came VALUES (?, ?, ?, ?, ?)", self._staged(rows))
+        self._connection.executemany("INSERT INTO staging.came VALUES (?, ?, ?, ?, ?)", self._with_key(rows))
         self._connection.execute("COMMIT")
 
     def finish(
@@ -136,15 +139,12 @@ class LookupWriter:
         self._connection.close()
         self._staging.unlink(missing_ok=True)
 
-    def _staged(
-        self, rows: Iterable[tuple[str | None, ScoredRow]]
-    ) -> Iterable[tuple[str, float, int | None, int, int]]:
-        for key, row in rows:
-            if key is None:
+    def _with_key(self, rows: Iterable[NewRow]) -> Iterator[NewRow]:
+        for row in rows:
+            if row[0] is None:
                 self._without_key += 1
-                continue
-            event_time = None if row.event_time is None else _microseconds(row.event_time)
-            yield key, row.score, event_time, _microseconds(row.computed_at), row.number
+            else:
+                yield row
 
 
 class Lookup:
@@ -233,10 +233,6 @@ def _typed(value: object, column: KeyColumn) -> object:
                 raise ValueError(f"{type(value).__name__} found")
     except (OverflowError, ValueError) as error:
         raise UnfitKeyError(f"key column {column.name} is {column.type.value}: {error}") from error
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // MICROSECOND
 
 
 def _moment(microseconds: int) -> datetime:

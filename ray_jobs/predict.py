@@ -25,7 +25,7 @@ from everloop import storage
 from everloop.bundle.manifest import BundleError
 from everloop.bundle.model import Model
 from everloop.bundle.rows import SCORE
-from everloop.lookup import KeyColumn, LookupWriter, ScoredRow, key_text
+from everloop.lookup import KeyColumn, LookupWriter, NewRow, key_text
 from ray_jobs import cluster, predictions
 from ray_jobs.dataset import DataError
 from ray_jobs.parts import Part, cut
@@ -157,17 +157,12 @@ def _write_lookup(
         )
 
 
-def _keyed(
-    spec: PredictionSpec, definition: PipelineDefinition, part: ScoredPart
-) -> Iterator[tuple[str | None, ScoredRow]]:
+def _keyed(spec: PredictionSpec, definition: PipelineDefinition, part: ScoredPart) -> Iterator[NewRow]:
     time = definition.dataset.event_time.name
     rows = _read(storage.join(spec.table_uri, part.file), [*spec.key, time, SCORE, COMPUTED_AT])
-    keys = zip(*(rows[name].to_pylist() for name in spec.key), strict=True)
-    times = rows[time].to_pylist(), rows[COMPUTED_AT].to_pylist()
-    for offset, (values, score, event_time, computed_at) in enumerate(
-        zip(keys, rows[SCORE].to_pylist(), *times, strict=True)
-    ):
-        yield key_text(values), ScoredRow(part.first_row + offset, score, event_time, computed_at)
+    keys = map(key_text, zip(*(rows[name].to_pylist() for name in spec.key), strict=True))
+    times = (rows[name].cast(pa.int64()).to_pylist() for name in (time, COMPUTED_AT))
+    return zip(keys, rows[SCORE].to_pylist(), *times, range(part.first_row, part.first_row + part.rows), strict=True)
 
 
 def _read(uri: Uri, columns: list[str]) -> pa.Table:

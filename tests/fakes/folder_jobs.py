@@ -1,6 +1,7 @@
 """A cluster whose jobs are files in a folder, so that it outlives the service that submits to it."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,11 +19,16 @@ class FolderJobs:
     async def submit(
         self, submission_id: str, command: Sequence[str], *, cpus: float, environment: Mapping[str, str]
     ) -> None:
+        path = self._path(submission_id)
+        whole = path.with_suffix(".submitted")
+        whole.write_text(json.dumps({"status": "running", "command": list(command), "environment": dict(environment)}))
         try:
-            with self._path(submission_id).open("x") as file:
-                json.dump({"status": "running", "command": list(command), "environment": dict(environment)}, file)
+            # Whoever looks at the folder sees the whole job or none.
+            os.link(whole, path)
         except FileExistsError as error:
             raise TransientError("cluster_failed", status=500) from error
+        finally:
+            whole.unlink()
 
     async def job(self, submission_id: str) -> Job:
         path = self._path(submission_id)

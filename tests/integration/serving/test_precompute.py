@@ -318,9 +318,11 @@ def process(world: World, *place: str) -> Iterator[subprocess.Popen[bytes]]:
     world.home.mkdir(parents=True, exist_ok=True)
     with (world.home / "serving.log").open("ab") as output:
         running = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-    yield running
-    running.kill()
-    running.wait()
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
 
 
 def _features(row: dict[str, Any]) -> dict[str, Any]:

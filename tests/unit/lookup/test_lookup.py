@@ -26,6 +26,10 @@ def scored(number: int, score: float, hour: int | None = 0) -> ScoredRow:
     return ScoredRow(number, score, event_time, NOON + timedelta(microseconds=number))
 
 
+def us(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
 @contextmanager
 def written(
     batches: Sequence[Sequence[tuple[str | None, ScoredRow]]], key: tuple[KeyColumn, ...] = (NAME,)
@@ -34,7 +38,7 @@ def written(
         path = Path(directory) / "lookup #1?.sqlite"
         writer = LookupWriter(path)
         for batch in batches:
-            writer.add(batch)
+            writer.add((key, row.score, us(row.event_time), us(row.computed_at) or 0, row.number) for key, row in batch)
         writer.finish(
             precomputation_id=UUID(int=1), pipeline="tiny", version=2, dataset_version=5, key=key, computed_at=NOON
         )

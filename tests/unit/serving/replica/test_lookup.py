@@ -15,7 +15,7 @@ import pytest
 
 from contracts.pipeline import ColumnType
 from everloop import storage
-from everloop.lookup import KeyColumn, Lookup, LookupWriter, ScoredRow, key_text
+from everloop.lookup import KeyColumn, Lookup, LookupWriter, key_text
 from services.chassis.telemetry import Telemetry
 from services.serving.desired import DesiredLookup
 from services.serving.replica.answering import Answering
@@ -51,7 +51,8 @@ class Face:
         """Write a lookup; gives what the board would say of it."""
         path = self.folder / f"{number}.sqlite"
         writer = LookupWriter(path)
-        writer.add((key, ScoredRow(row, score, NOON, NOON)) for row, (key, score) in enumerate(scores.items()))
+        noon_us = int(NOON.timestamp()) * 10**6
+        writer.add((key, score, noon_us, noon_us, row) for row, (key, score) in enumerate(scores.items()))
         writer.finish(
             precomputation_id=UUID(int=number),
             pipeline="flights",
