@@ -12,6 +12,7 @@ from services.serving import api, handlers, rollout_api
 from services.serving.board import BusBoard
 from services.serving.driving import Driver
 from services.serving.inferences import api as inferences_api
+from services.serving.inferences.waking import Waker
 from services.serving.inspecting import Inspector
 from services.serving.ports import Board, Cluster, Deployments, Rollouts
 from services.serving.precompute import api as precompute_api
@@ -54,7 +55,12 @@ def assemble(settings: ServingSettings, cluster: Cluster, jobs: Jobs) -> Service
             Precomputations: SqlPrecomputations,
         },
         router=router,
-        reconcilers=(Reconciler(driver.step), Reconciler(inspector.step), Reconciler(precompute.step)),
+        reconcilers=(
+            Reconciler(driver.step),
+            Reconciler(inspector.step),
+            Reconciler(precompute.step),
+            Reconciler(Waker(cluster).step),
+        ),
         rows=ServingRow,
     )
 

@@ -1,6 +1,7 @@
 """Versions on their way to the traffic, on a real Ray and broker."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -26,11 +27,15 @@ async def test_promoted_version_answers_and_says_so(stage: Stage) -> None:
         version = await world.deployed()
 
         answer = await world.infer([1.0, 2.0], id="mine")
+        over_bus = await world.world.bus.request(
+            f"inference.{MODEL}", json.dumps(request([1.0, 2.0])).encode(), headers={}, timeout_s=5
+        )
         deployment = (await get(f"{world.api_url}/v1/deployments/{MODEL}")).json()
         rollout = (await get(f"{world.api_url}/v1/rollouts")).json()[0]
 
     assert version_of(answer.json()) == version
     assert answer.json()["id"] == "mine"
+    assert json.loads(over_bus.body)["outputs"][0] == answer.json()["outputs"][0]
     assert answer.headers["everloop-model-version"] == str(version)
     assert deployment["answering"]["version"] == version
     assert deployment["answering"]["reason"] == "all gates passed"
