@@ -160,7 +160,8 @@ def desire(deployment: Deployment, rollouts: Iterable[Rollout]) -> DesiredState:
 
     Args:
         deployment: The model.
-        rollouts: Those that are not over, the one that answers and the one before it; others are ignored.
+        rollouts: Those that are not over, the one that answers, the one before it, and earlier ones: of these the
+            versions that once answered are kept.
     """
     by_id = {rollout.id: rollout for rollout in rollouts}
     answering = by_id.get(deployment.answering) if deployment.answering else None
@@ -168,22 +169,26 @@ def desire(deployment: Deployment, rollouts: Iterable[Rollout]) -> DesiredState:
     held += [one for one in by_id.values() if one.state in OPEN and one.state is not RolloutState.PENDING]
     # Of two rollouts of one version the newer counts: a replica holds a version once.
     newest = {one.version: one for one in sorted(held, key=lambda one: one.requested_at)}
+    completed = [one for one in by_id.values() if one.state is RolloutState.COMPLETED and one.version not in newest]
+    keep = {one.version: one for one in sorted(completed, key=lambda one: one.requested_at)}
     watched = next((one for one in held if one.state in WATCHED), None)
     return DesiredState(
         pipeline=deployment.pipeline,
-        versions=tuple(
-            DesiredVersion(
-                version=one.version,
-                rollout_id=one.id,
-                bundle_uri=one.bundle_uri,
-                bundle_digest=one.bundle_digest,
-            )
-            for _, one in sorted(newest.items())
-        ),
+        versions=tuple(_version(one) for _, one in sorted(newest.items())),
         answering=answering.version if answering else None,
+        keep=tuple(_version(one) for _, one in sorted(keep.items(), reverse=True)),
         max_golden_difference=deployment.max_golden_difference,
         idle=deployment.fewest_replicas == 0,
         split=_split(watched) if watched else None,
+    )
+
+
+def _version(rollout: Rollout) -> DesiredVersion:
+    return DesiredVersion(
+        version=rollout.version,
+        rollout_id=rollout.id,
+        bundle_uri=rollout.bundle_uri,
+        bundle_digest=rollout.bundle_digest,
     )
 
 

@@ -23,6 +23,8 @@ from services.serving.telling import news
 
 LONGEST_STEP_S = 2.0
 LOOK_AGAIN_S = 0.5
+EARLIER_ROLLOUTS = 8
+"""Back to which versions that once answered are kept for those who name them, where there is memory."""
 EVIDENCE_EVERY_S = 1.0
 """Replicas count all the time and report as often; what they counted is looked at, and written down, in such steps."""
 
@@ -101,7 +103,8 @@ class Driver:
             rollouts = transaction.port(Rollouts)
             waiting = list(await rollouts.open(pipeline))
             kept = [await rollouts.get(id_) for id_ in (deployment.answering, deployment.previous) if id_]
-            desired = desire(deployment, [*waiting, *filter(None, kept)])
+            earlier = await rollouts.recent(pipeline, limit=EARLIER_ROLLOUTS)
+            desired = desire(deployment, [*earlier, *waiting, *filter(None, kept)])
             lookup = await self._lookup_of(transaction, pipeline, desired.answering)
         desired = desired.model_copy(update={"lookup": lookup})
         if await self.board.desired(pipeline) != desired:

@@ -62,7 +62,7 @@ class ServingSettings(ServiceSettings):
         default=100_000, gt=0, description="Of all requests that wait for the models of one replica; others get 429."
     )
     memory_budget_mib: int = Field(
-        default=256, gt=0, description="What the versions of one replica may take; earlier ones go first, desired ones never."
+        default=256, gt=0, description="Of the versions in one replica; earlier ones go first, desired ones never."
     )
     max_ongoing_requests: int = Field(default=64, gt=0, description="Answered at once by one replica; others queue.")
     max_queued_requests: int = Field(default=1024, gt=0, description="Waiting for one replica; others get 503.")

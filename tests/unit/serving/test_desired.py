@@ -37,6 +37,16 @@ def test_version_that_did_not_pass_is_dropped() -> None:
     assert [one.version for one in desired.versions] == [1]
 
 
+def test_versions_that_once_answered_are_kept_for_who_names_them() -> None:
+    earlier = [rollout(number, state=RolloutState.COMPLETED) for number in (1, 2, 3, 4)]
+    refused = rollout(5, state=RolloutState.ROLLED_BACK)
+
+    desired = desire(deployment(answering=earlier[3].id, previous=earlier[2].id), [*earlier, refused])
+
+    assert [one.version for one in desired.versions] == [3, 4]
+    assert [one.version for one in desired.keep] == [2, 1]
+
+
 def test_second_rollout_of_one_version_is_the_one_to_verify() -> None:
     first = rollout(1, state=RolloutState.COMPLETED)
     again = rollout(1, id=rollout(9).id, requested_at=rollout(9).requested_at, state=RolloutState.LOADING)
