@@ -1,12 +1,19 @@
 """Requests that are kept until they are answered: once each, whoever dies meanwhile."""
 
+from contextlib import suppress
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
 from contracts.inference import MOST_ROWS, InferenceCompleted, InferenceFailed, RequestInference
+from services.chassis.errors import TransientError
+from services.chassis.pulls import pulling
+from services.chassis.streams import reconcile_consumer
 from services.serving.inferences.results import Results
+from services.serving.replica.answering import Answering
+from services.serving.replica.messages.requests import ATTEMPTS, SUSPECT, requests_of
 from tests.fixtures.bundles import STEP, Bundles
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
@@ -21,8 +28,10 @@ def asking(x: float = 1.0, **more: object) -> RequestInference:
 
 async def completed(world: World, count: int) -> list[InferenceCompleted]:
     async def found() -> list[InferenceCompleted]:
-        said = await world.said(InferenceCompleted)
-        return said if len(said) >= count else []
+        with suppress(TransientError):
+            said = await world.said(InferenceCompleted)
+            return said if len(said) >= count else []
+        return []
 
     return await eventually(found, within_s=40, every_s=0.05)
 
@@ -150,3 +159,79 @@ async def test_killed_replica_loses_no_request_and_doubles_none(sqlite_world: Wo
 
     assert {one.request_id: one.predictions[0].score - STEP for one in answers} == asked
     assert len(await world.said(InferenceCompleted)) == len(asked)
+
+
+async def test_broker_that_dies_loses_no_request_and_doubles_none(sqlite_world: World, bundles: Bundles) -> None:
+    world = sqlite_world
+    await desire(world.bus, bundles, 1)
+    asked = [UUID(int=number) for number in range(1, 101)]
+    for request_id in asked:
+        await world.publish(asking(request_id=request_id))
+    async with replica(world.broker.url):
+        world.broker.kill()
+        world.broker.start()
+        await eventually(lambda: world.bus.connected)
+        answers = await completed(world, len(asked))
+        await eventually(lambda: queue_is_empty(world))
+
+    assert sorted(one.request_id for one in answers) == asked
+
+
+async def test_request_that_was_tried_in_vain_fails_in_the_end(sqlite_world: World, bundles: Bundles) -> None:
+    world = sqlite_world
+    await desire(world.bus, bundles, 1)
+    definition = requests_of(MODEL)
+    await reconcile_consumer(world.bus, definition)
+    await world.publish(asking(request_id=uuid4()))
+    async with pulling(world.bus, definition.stream, definition.name) as dying:
+        # As replicas do that die of it each time.
+        for _ in range(ATTEMPTS):
+            delivery = await dying.next()
+            assert delivery is not None
+            await delivery.nak(0)
+
+    async with replica(world.broker.url):
+        event = await failed(world)
+        await eventually(lambda: queue_is_empty(world))
+
+    assert (event.status, event.reason) == (500, "given up after 6 attempts; the logs of the replicas tell why")
+
+
+async def test_request_that_killed_before_is_worked_on_alone(
+    sqlite_world: World, bundles: Bundles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = sqlite_world
+    await desire(world.bus, bundles, 1)
+    definition = requests_of(MODEL)
+    await reconcile_consumer(world.bus, definition)
+    await world.publish(asking(request_id=UUID(int=1)))
+    async with pulling(world.bus, definition.stream, definition.name) as dying:
+        for _ in range(SUSPECT - 1):
+            delivery = await dying.next()
+            assert delivery is not None
+            await delivery.nak(0)
+    for number in range(2, 21):
+        await world.publish(asking(request_id=UUID(int=number)))
+    beside = watch(monkeypatch)
+    async with replica(world.broker.url):
+        await completed(world, 20)
+
+    assert beside[UUID(int=1)] == 1
+    assert max(beside.values()) > 1
+
+
+def watch(monkeypatch: pytest.MonkeyPatch) -> dict[UUID, int]:
+    """Count, by request, how many are worked on at once while it is."""
+    now, most, answer = set[UUID](), dict[UUID, int](), Answering.answer
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        now.add(options["request_id"])
+        for each in now:
+            most[each] = max(most.get(each, 0), len(now))
+        try:
+            return await answer(*args, **options)
+        finally:
+            now.discard(options["request_id"])
+
+    monkeypatch.setattr(Answering, "answer", counted)
+    return most
