@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
+from traceback import extract_tb
 from typing import Any
 
 import orjson
@@ -76,10 +77,25 @@ def asked_path(path: str) -> str:
     return HANDED_OVER.sub(r"/v1/models/\1", path)
 
 
+def refusal_of(error: RequestError, path: str) -> Response:
+    """Say why a request is not answered."""
+    headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else None
+    return refusal(path, error.status, str(error), headers)
+
+
+def failure(error: Exception, path: str) -> Response:
+    """Log a bug, of ours or of the model, and tell the caller nothing of its insides."""
+    # Where it happened and not what it says: the text of an error can hold what was asked.
+    at = " < ".join(
+        f"{frame.name} {frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[:-6:-1]
+    )
+    log.error("prediction failed", path=asked_path(path), error=type(error).__name__, at=at)
+    return refusal(path, 500, "the model failed; the log of the replica tells why")
+
+
 async def _on_request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else None
-    return refusal(request.url.path, error.status, str(error), headers)
+    return refusal_of(error, request.url.path)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -89,5 +105,4 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
-    log.error("prediction failed", path=request.url.path, error=type(error).__name__)
-    return refusal(request.url.path, 500, "the model failed; the log of the replica tells why")
+    return failure(error, request.url.path)

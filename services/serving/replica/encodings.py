@@ -1,8 +1,9 @@
 """Request bodies as they come: bounded in size, and unpacked where they are compressed."""
 
 import zlib
-from collections.abc import AsyncIterator
-from typing import Protocol
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from services.serving.replica.errors import RequestError
 
@@ -10,30 +11,29 @@ _WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate"
 """What each content coding is to zlib; HTTP's deflate has zlib's frame."""
 
 
-class Incoming(Protocol):
-    """A request whose body comes in parts."""
-
-    def stream(self) -> AsyncIterator[bytes]:
-        """Give the parts as they arrive."""
-
-
-async def read_body(request: Incoming, *, length: str | None, coding: str | None, max_bytes: int) -> bytes:
+async def read_body(receive: Receive, *, length: str | None, coding: str | None, max_bytes: int) -> bytes:
     """Read a body.
 
     Args:
-        request: The request.
+        receive: Where its parts come from, as ASGI has it.
         length: Its ``Content-Length``, which spares reading what is too large.
         coding: Its ``Content-Encoding``.
         max_bytes: Most bytes taken, packed and unpacked alike: what unpacks to more is not unpacked further.
 
     Raises:
         RequestError: 413 if it is too large, 415 for an unknown coding, 400 for a broken one.
+        ClientDisconnect: Nobody waits for an answer any more.
     """
     window = _window(coding)
     if length is not None and length.isascii() and length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)
-    parts, size = [], 0
-    async for part in request.stream():
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part, more = message.get("body", b""), message.get("more_body", False)
         size += len(part)
         if size > max_bytes:
             raise _too_large(max_bytes)

@@ -2,13 +2,13 @@
 
 import struct
 import zlib
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message, Receive
 
 from services.serving.replica.binary import decode, encode
 from services.serving.replica.encodings import read_body
@@ -67,17 +67,16 @@ async def test_any_packed_body_is_read_or_refused(content: bytes, coding: str | 
     body = zlib.compress(content) if packed else content
 
     with suppress(RequestError):
-        read = await read_body(Parts(body, 7), length=None, coding=coding, max_bytes=150)
+        read = await read_body(parts_of(body, 7), length=None, coding=coding, max_bytes=150)
         assert len(read) <= 150
         assert read == (content if packed and coding == "deflate" else body)
 
 
-class Parts:
+def parts_of(body: bytes, size: int) -> Receive:
     """A body that comes in parts."""
+    parts = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
 
-    def __init__(self, body: bytes, size: int) -> None:
-        self._parts = [body[start : start + size] for start in range(0, len(body), size)]
+    async def receive() -> Message:
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        for part in self._parts:
-            yield part
+    return receive
