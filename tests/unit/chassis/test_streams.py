@@ -1,12 +1,13 @@
 """Configurations in the broker's words, and a broker that does not listen."""
 
+from itertools import combinations
 from typing import Any, cast
 
 import pytest
 
 from contracts.catalog import MESSAGES
 from contracts.message import Event
-from contracts.streams import COMMANDS, EVENTS, PREDICTIONS
+from contracts.streams import COMMANDS, EVENTS, PREDICTIONS, STREAMS
 from contracts.training import CancelTrainingRun, StartTrainingRun, TrainingRunSucceeded
 from services.chassis.bus import Bus, NotOnBusError
 from services.chassis.consumers import consumers_of, durable_of
@@ -68,3 +69,20 @@ def test_commands_of_a_service_share_one_consumer() -> None:
 @pytest.mark.parametrize(("deliveries", "delay_s"), [(1, 0.25), (2, 0.5), (4, 2.0), (6, 8.0), (500, 8.0)])
 def test_retries_wait_longer_each_time_up_to_a_bound(deliveries: int, delay_s: float) -> None:
     assert Retries().delay_s(deliveries) == delay_s
+
+
+def test_no_subject_is_kept_by_two_streams() -> None:
+    subjects = [subject.split(".") for stream in STREAMS for subject in stream.subjects]
+
+    overlapping = [(one, other) for one, other in combinations(subjects, 2) if overlap(one, other)]
+
+    assert overlapping == []
+
+
+def overlap(one: list[str], other: list[str]) -> bool:
+    for here, there in zip(one, other, strict=False):
+        if ">" in (here, there):
+            return True
+        if here != there and "*" not in (here, there):
+            return False
+    return len(one) == len(other)
