@@ -171,7 +171,7 @@ def load(settings: ReplicaSettings, desired: DesiredVersion, max_golden_differen
         reader,
         model.predict,
         desired.bundle_digest,
-        Explaining(model.explain, max_rows=settings.max_explained_rows),
+        Explaining(model.explain, max_rows=settings.max_explained_rows, timeout_s=settings.request_timeout_s),
         dataset,
         streaming=model.definition.streaming,
         memory_bytes=MEMORY_PER_BYTE * sum(file.size_bytes for file in model.manifest.files),
