@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from everloop.client.errors import RefusedError
@@ -69,9 +70,15 @@ def request_body(rows: Sequence[Row], metadata: Mapping[str, Any], *, extra: Seq
 
 
 def as_datatype(value: Value, datatype: str) -> Value:
-    """Write a value the way its tensor wants it where nothing is lost; leave others for the model to refuse."""
+    """Write a value the way its tensor wants it where nothing is lost; leave others for the model to refuse.
+
+    Raises:
+        RefusedError: It is NaN or an infinity.
+    """
     if value is None:
         return None
+    if isinstance(value, float) and not isfinite(value):
+        raise RefusedError(f"a value is {value}, for which JSON has no word; send null if it is missing")
     match datatype:
         case "INT64" if isinstance(value, float) and value.is_integer():
             return int(value)

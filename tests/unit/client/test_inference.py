@@ -32,6 +32,12 @@ def test_a_fraction_is_left_for_the_model_to_refuse() -> None:
     assert body["inputs"][0]["data"] == [6.5]
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_json_has_no_word_for_is_refused_before_it_is_sent(value: float) -> None:
+    with pytest.raises(RefusedError, match="send null if it is missing"):
+        request_body([{**ROW, "miles": value}], METADATA)
+
+
 def test_the_event_time_travels_beside_the_inputs_if_named() -> None:
     row = {**ROW, "at": "2013-01-01T00:00:00Z"}
 
