@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,8 +42,23 @@ async def desire(bus: Bus, bundles: Bundles, version: int) -> None:
 
 
 @asynccontextmanager
-async def replica(url: str, *, streaming: Streaming | None = None, requests_at_once: int = 8) -> AsyncIterator[Part]:
-    """Run a replica until the block ends, then let it finish what is in hand."""
+async def replica(
+    url: str,
+    *,
+    streaming: Streaming | None = None,
+    requests_at_once: int = 8,
+    spoil: Callable[[LoadedVersion], LoadedVersion] = lambda version: version,
+    waits: bool = True,
+) -> AsyncIterator[Part]:
+    """Run a replica until the block ends, then let it finish what is in hand.
+
+    Args:
+        url: Of the broker.
+        streaming: How versions take rows that arrive one by one.
+        requests_at_once: Of those over the broker.
+        spoil: Makes a version bad that was loaded and verified.
+        waits: Until it takes messages, which it does once a version answers.
+    """
     settings = ReplicaSettings(
         pipeline=MODEL,
         nats_url=url,
@@ -56,7 +71,7 @@ async def replica(url: str, *, streaming: Streaming | None = None, requests_at_o
     )
 
     def take(desired: DesiredVersion, difference: float) -> LoadedVersion:
-        return replace(load(settings, desired, difference), streaming=streaming)
+        return spoil(replace(load(settings, desired, difference), streaming=streaming))
 
     name = uuid4().hex[:8]
     telemetry = Telemetry("serving")
@@ -86,7 +101,8 @@ async def replica(url: str, *, streaming: Streaming | None = None, requests_at_o
                 tasks.create_task(predictions.run()),
             ]
             working = tasks.create_task(messages.run(stopping))
-            await messages.ready.wait()
+            if waits:
+                await messages.ready.wait()
             yield Part(answering, messages, follower)
             stopping.set()
             await working
