@@ -87,7 +87,7 @@ PREDICTIONS = StreamDefinition(
 )
 INFERENCE = StreamDefinition(
     name="INFERENCE",
-    subjects=(f"{RequestInference.subject}.*",),
+    subjects=(f"{RequestInference.subject}.>",),
     retention=Retention.WORK_QUEUE,
     max_age=timedelta(days=7),
     max_bytes=1024 * MIB,
@@ -95,7 +95,7 @@ INFERENCE = StreamDefinition(
 )
 INFERENCE_RESULTS = StreamDefinition(
     name="INFERENCE_RESULTS",
-    subjects=(f"{InferenceCompleted.subject}.*", f"{InferenceFailed.subject}.*"),
+    subjects=(f"{InferenceCompleted.subject}.>", f"{InferenceFailed.subject}.>"),
     max_age=timedelta(days=7),
     max_bytes=1024 * MIB,
 )
