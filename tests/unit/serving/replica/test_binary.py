@@ -3,6 +3,7 @@
 import struct
 import zlib
 from contextlib import suppress
+from math import inf, nan
 
 import orjson
 import pytest
@@ -10,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive
 
+from contracts.bundle import DataType, TensorSpec
+from contracts.pipeline import NonFinite
 from services.serving.replica.binary import decode, encode
+from services.serving.replica.columns import Column
 from services.serving.replica.encodings import read_body
 from services.serving.replica.errors import RequestError
 from services.serving.replica.protocol import parse
@@ -70,6 +74,32 @@ async def test_any_packed_body_is_read_or_refused(content: bytes, coding: str | 
         read = await read_body(parts_of(body, 7), length=None, coding=coding, max_bytes=150)
         assert len(read) <= 150
         assert read == (content if packed and coding == "deflate" else body)
+
+
+@pytest.mark.parametrize(
+    ("policy", "nullable", "values", "settled"),
+    [
+        (NonFinite.NAN_IS_MISSING, True, [nan, 1.0], [None, 1.0]),
+        (NonFinite.NAN_IS_MISSING, True, [inf, 1.0], "not finite"),
+        (NonFinite.NAN_IS_MISSING, False, [nan, 1.0], "is not nullable"),
+        (NonFinite.MISSING, True, [nan, -inf], [None, None]),
+        (NonFinite.MISSING, False, [inf, 1.0], "is not nullable"),
+        (NonFinite.REFUSE, True, [nan, 1.0], "not finite"),
+        (NonFinite.REFUSE, False, [1e308, 1e308], [1e308, 1e308]),
+    ],
+)
+def test_what_is_no_number_is_what_the_column_says(
+    policy: NonFinite, nullable: bool, values: list[float], settled: list[float | None] | str
+) -> None:
+    spec = TensorSpec(name="x", datatype=DataType.FP64, nullable=nullable, non_finite=policy)
+    column = Column(spec, max_text_length=1)
+    tensor = {"name": "x", "datatype": "FP64", "shape": [2], "data": encode(values, "FP64")}
+
+    if isinstance(settled, str):
+        with pytest.raises(RequestError, match=settled):
+            column.of_tensor(tensor, 2)
+    else:
+        assert column.of_tensor(tensor, 2) == settled
 
 
 def parts_of(body: bytes, size: int) -> Receive:

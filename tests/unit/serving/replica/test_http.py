@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from starlette.types import Message
 
 from everloop.bundle.rows import InputError
 from services.chassis.telemetry import Telemetry
@@ -181,6 +182,24 @@ async def test_prediction_goes_on_in_the_callers_trace(face: Face) -> None:
     assert traced.traceparent is not None
     assert f"{span.context.trace_id:032x}" in traced.traceparent
     assert untraced.traceparent is None
+
+
+async def test_caller_who_left_is_nobodys_error(face: Face) -> None:
+    await face.holds(1, answering=1)
+    sent: list[Message] = []
+
+    async def leave() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path = "/v2/models/flights/infer"
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
+    await face.app(scope, leave, send)
+
+    assert sent == []
+    assert face.log.counts.waiting == 0
 
 
 async def test_door_is_ready_when_every_model_that_should_answer_does() -> None:
