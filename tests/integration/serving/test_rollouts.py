@@ -14,9 +14,11 @@ import psutil
 import pytest
 import tritonclient.http as triton
 
+from contracts.precompute import PrecomputationCompleted
 from contracts.serving import PredictionsServed, RolloutCompleted, RolloutStarted
 from tests.fixtures.bundles import STEP
 from tests.fixtures.waiting import eventually
+from tests.integration.serving import known_rows
 from tests.integration.serving.stage import MODEL, ServingWorld, Stage, request, version_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -223,6 +225,27 @@ async def test_ray_killed_in_a_rollout_comes_back_and_the_rollout_goes_on(stage:
 
         await world.completed(version, within_s=120)
         assert await eventually(world.answering, within_s=60) == version
+
+
+async def test_a_job_on_ray_makes_the_scores_that_the_front_looks_up(stage: Stage) -> None:
+    rows = known_rows.rows(0, 50)
+    async with stage.serving() as world:
+        await world.world.publish(known_rows.registered())
+        await world.world.publish(known_rows.ingest(str(stage.home / "lake"), rows))
+        version = await world.deployed()
+        (done,) = await eventually(lambda: world.world.said(PrecomputationCompleted), within_s=120)
+
+        async def looked_up() -> list[dict[str, Any]] | None:
+            async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+                asked = {"keys": [known_rows.key(row) for row in rows]}
+                answers = (await client.post(f"{stage.url}/v1/lookup", json=asked)).json()["answers"]
+            return answers if answers[0]["source"] else None
+
+        found = await eventually(looked_up)
+
+    assert (done.version, done.rows, done.keys) == (version, 50, 50)
+    assert {(one["source"], one["version"]) for one in found} == {("precomputed", version)}
+    assert [one["score"] for one in found] == [row["x"] + version * STEP for row in rows]
 
 
 @contextmanager
