@@ -6,6 +6,7 @@ pinned clients. A request to the broker and the messages it sends back are simpl
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
@@ -30,12 +31,22 @@ class Pull:
         self._place = f"{stream}.{consumer}"
         self._inbox = inbox
         self._group = group
-        self._arrived: asyncio.Queue[Arrival] = asyncio.Queue()
+        self._arrived: deque[Arrival] = deque()
+        self._some = asyncio.Event()
         self._asked = 0
         self._wanted = 0
         self._ends_at = 0.0
-        self.pin = ""
-        """Of a consumer that is pinned to one client: names the time this one has had it without a break."""
+        self._pin = ""
+        self._connection = bus.reconnected
+        self._breaks = 0
+
+    @property
+    def turn(self) -> str:
+        """Of a consumer that is pinned to one client: names the time this one has had it without a break.
+
+        Where it stays the same, nothing came in between and nothing on its way was lost. Empty: not pinned here.
+        """
+        return f"{self._pin}.{self._breaks}" if self._pin else ""
 
     async def next(self, wait_s: float = LONGEST_WAIT_S) -> Delivery | None:
         """Wait for the next message; raises as `some` does.
@@ -53,7 +64,7 @@ class Pull:
             BusUnavailableError: The broker cannot be reached, or does not answer now.
         """
         deadline = monotonic() + min(wait_s, LONGEST_WAIT_S)
-        if self._arrived.empty() and (self._wanted <= 0 or monotonic() >= self._ends_at):
+        if not self._arrived and (self._wanted <= 0 or monotonic() >= self._ends_at):
             await self._ask(at_most, deadline)
         found: list[Delivery] = []
         while not found:
@@ -63,8 +74,8 @@ class Pull:
             found += self._read(arrival)
             if not found and self._wanted <= 0:
                 return []
-        while len(found) < at_most and not self._arrived.empty():
-            found += self._read(self._arrived.get_nowait())
+        while len(found) < at_most and self._arrived:
+            found += self._read(self._arrived.popleft())
         return found
 
     async def _ask(self, batch: int, deadline: float) -> None:
@@ -75,20 +86,22 @@ class Pull:
         self._ends_at = deadline
         asked: dict[str, object] = {"batch": batch, "expires": int(max(0.001, deadline - monotonic()) * 1e9)}
         if self._group:
-            asked |= {"group": self._group} | ({"id": self.pin} if self.pin else {})
+            asked |= {"group": self._group} | ({"id": self._pin} if self._pin else {})
         await self._bus.send(
             f"$JS.API.CONSUMER.MSG.NEXT.{self._place}", json.dumps(asked).encode(), reply=f"{self._inbox}.{self._asked}"
         )
 
     async def _arrival(self, deadline: float) -> Arrival | None:
-        try:
-            async with asyncio.timeout(deadline + LATE_S - monotonic()):
-                arrival = await unless(self._bus.reconnected, self._arrived.get())
-        except TimeoutError:
-            arrival = None
-        if arrival is None:
+        if not self._arrived:
+            # Waits for the fact rather than the message: a wait that is cut short must not take one with it.
+            self._some.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(deadline + LATE_S - monotonic()):
+                    await unless(self._bus.reconnected, self._some.wait())
+        if not self._arrived:
             self._wanted = 0
-        return arrival
+            return None
+        return self._arrived.popleft()
 
     def _read(self, arrival: Arrival) -> list[Delivery]:
         """Give the message that arrived; nothing if it was a word about a request."""
@@ -98,7 +111,10 @@ class Pull:
                 await self._bus.send(arrival.reply, word)
 
             self._wanted -= 1
-            self.pin = arrival.headers.get(PIN, "")
+            self._pin = arrival.headers.get(PIN, "")
+            if self._bus.reconnected is not self._connection:
+                self._connection = self._bus.reconnected
+                self._breaks += 1
             return [delivery_of(arrival, answer)]
         if arrival.subject == f"{self._inbox}.{self._asked}":
             self._wanted = 0
@@ -110,18 +126,19 @@ class Pull:
             raise ConsumerGoneError("consumer_gone", code=status, detail=description.strip())
         if status == "423":
             # Another client has the consumer now; from here on this one waits for its turn.
-            self.pin = ""
+            self._pin = ""
         elif status == "409":
             raise BusUnavailableError("bus_unavailable", detail=description)
 
     async def receive(self, arrival: Arrival) -> None:
         """Take what the broker sent."""
-        self._arrived.put_nowait(arrival)
+        self._arrived.append(arrival)
+        self._some.set()
 
     async def close(self) -> None:
         """Give back what was handed over and not taken, for whoever asks next."""
-        while not self._arrived.empty():
-            for delivery in self._read(self._arrived.get_nowait()):
+        while self._arrived:
+            for delivery in self._read(self._arrived.popleft()):
                 await delivery.nak(0)
 
 

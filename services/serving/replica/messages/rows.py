@@ -65,7 +65,7 @@ class Rows:
         self._bus = bus
         self._answering = answering
         self._definition = rows_of(answering.model, Streaming())
-        self._pin = ""
+        self._turn = ""
         self._done_through = 0
         self.counts = QueueCounts()
 
@@ -101,26 +101,27 @@ class Rows:
                 await self._score_all(batch, stopping, by_key=streaming.order_by_key)
 
         await keep_pulling(self._bus, self._definition, step, lambda: stopping.is_set() or self._streaming != streaming)
-        if streaming.order_by_key and self._pin:
+        if streaming.order_by_key and self._turn:
             await self._hand_over()
 
     async def _settle_succession(self, pull: Pull, batch: list[Delivery], stopping: asyncio.Event) -> None:
         """Leave in the batch what is this replica's turn, in the order of the stream.
 
-        As long as the pin is the same, that is everything that was not done before. With a new one, others may hold
-        rows that came earlier: those are waited for, until they are settled or handed to this replica.
+        As long as its turn goes on, that is everything that was not done before. With a new one, others may hold rows
+        that came earlier, or a broken connection may have swallowed some: those are waited for, until they are
+        settled or handed to this replica.
         """
-        pin = pull.pin
-        while pin and pin != self._pin and not stopping.is_set():
+        turn = pull.turn
+        while turn and turn != self._turn and not stopping.is_set():
             place = f"{self._definition.stream}.{self._definition.name}"
             info = await self._bus.ask(f"CONSUMER.INFO.{place}")
             if info["num_ack_pending"] <= len({each.sequence for each in batch}):
-                self._pin, self._done_through = pin, 0
+                self._turn, self._done_through = turn, 0
                 break
             batch += await unless(stopping, pull.some(BATCH, LOOK_AGAIN_S)) or []
-            if pull.pin != pin:
+            if pull.turn != turn:
                 break
-        if not pin or pin != self._pin:
+        if not turn or turn != self._turn:
             # The turn is over: whoever has the pin now gets them, and waits for them.
             for delivery in batch:
                 await delivery.nak(0)
@@ -142,7 +143,7 @@ class Rows:
         finally:
             if batch:
                 # They come again out of turn: the order is settled anew.
-                self._pin = ""
+                self._turn = ""
             elif rows:
                 self._done_through = rows[-1].sequence
             for delivery in batch:
@@ -212,7 +213,7 @@ class Rows:
 
     async def _hand_over(self) -> None:
         """Let another replica take over at once; without this it waits for a sign of life that does not come."""
-        self._pin = ""
+        self._turn = ""
         place = f"{self._definition.stream}.{self._definition.name}"
         with suppress(EverloopError):
             await self._bus.ask(f"CONSUMER.UNPIN.{place}", group=self._definition.group)
