@@ -55,8 +55,13 @@ def snapshot(pipeline_dir: Path) -> bytes:
     return _zip({name: path.read_bytes() for name, path in files.items()})
 
 
-def unpack(code: bytes, directory: Path) -> None:
+def unpack(code: bytes, directory: Path, part: str | None = None) -> None:
     """Unpack a snapshot.
+
+    Args:
+        code: The snapshot.
+        directory: Where to.
+        part: ``PIPELINE`` or ``PLATFORM``, to unpack no more than that.
 
     Raises:
         BundleError: It is no zip, or a name points outside of the directory.
@@ -66,7 +71,9 @@ def unpack(code: bytes, directory: Path) -> None:
             for name in archive.namelist():
                 if not (directory / name).resolve().is_relative_to(directory.resolve()):
                     raise BundleError("code_unsafe", f"{name} points outside of the snapshot")
-            archive.extractall(directory)
+            archive.extractall(
+                directory, [name for name in archive.namelist() if not part or name.startswith(f"{part}/")]
+            )
     except BadZipFile as error:
         raise BundleError("code_unreadable", str(error)) from error
 
@@ -84,8 +91,10 @@ def load_pipeline(pipeline_dir: Path) -> Pipeline:
     if not path.is_file():
         raise BundleError("no_pipeline", f"{pipeline_dir} holds no pipeline.py")
     package = f"{PRIVATE_PACKAGE}.p{hashlib.sha256(str(pipeline_dir.resolve()).encode()).hexdigest()[:16]}"
-    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
-        del sys.modules[name]
+    # Copied first: other threads import while this one looks.
+    for name in list(sys.modules):
+        if name == package or name.startswith(f"{package}."):
+            del sys.modules[name]
     sys.modules.setdefault(PRIVATE_PACKAGE, _package(PRIVATE_PACKAGE, ()))
     sys.modules[package] = _package(package, (str(pipeline_dir),))
     spec = spec_from_file_location(f"{package}.pipeline", path)

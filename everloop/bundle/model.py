@@ -103,7 +103,7 @@ class Model:
         code_digest = manifest.entry(BundleFile.CODE).digest.removeprefix("sha256:")
         with TemporaryDirectory(prefix="everloop-code-") as temporary:
             directory = (cache_dir or Path(temporary)) / code_digest
-            unpack(files[BundleFile.CODE], directory)
+            unpack(files[BundleFile.CODE], directory, PIPELINE)
             features = load_pipeline(directory / PIPELINE).features
         preparation = Preparation.model_validate_json(files[BundleFile.PREPARATION])
         scorer = Scorer(features, preparation, files[BundleFile.MODEL])

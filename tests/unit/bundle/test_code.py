@@ -1,9 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
-from everloop.bundle.code import load_pipeline, snapshot, unpack
+from everloop.bundle.code import PIPELINE, load_pipeline, snapshot, unpack
 from everloop.bundle.manifest import BundleError
 from everloop.template import new_pipeline
 
@@ -73,3 +74,26 @@ def test_a_snapshot_cannot_write_outside_of_its_directory(tmp_path: Path) -> Non
         unpack((tmp_path / "evil.zip").read_bytes(), tmp_path / "into")
 
     assert not (tmp_path / "escaped.py").exists()
+
+
+def test_one_part_of_a_snapshot_is_unpacked_alone(tmp_path: Path) -> None:
+    (tmp_path / "parcels").mkdir()
+    (tmp_path / "parcels" / "pipeline.py").write_text("")
+
+    unpack(snapshot(tmp_path / "parcels"), tmp_path / "into", PIPELINE)
+
+    assert [path.relative_to(tmp_path / "into") for path in (tmp_path / "into").rglob("*.py")] == [
+        Path("pipeline/pipeline.py")
+    ]
+
+
+def test_pipelines_are_imported_by_threads_at_once(tmp_path: Path) -> None:
+    """Others' imports once changed what one thread was looking through."""
+    folders = [tmp_path / str(number) for number in range(40)]
+    for folder in folders:
+        new_pipeline("parcels", folder)
+
+    with ThreadPoolExecutor(8) as threads:
+        loaded = list(threads.map(lambda folder: load_pipeline(folder / "parcels"), folders))
+
+    assert {pipeline.definition.name for pipeline in loaded} == {"parcels"}
