@@ -23,8 +23,9 @@ from services.serving.replica.worker import Worker
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Sequence[Any]]
 
-MOST_STUCK = 3
-"""Calls of one version that have not returned; a version with more of them is asked no more."""
+MOST_STUCK = 6
+"""Calls of one version that have not returned, before it is asked no more. A request that hangs takes two of them:
+one with the others of its batch, one alone."""
 RETRY_AFTER_S = 1
 
 
