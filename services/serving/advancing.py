@@ -82,8 +82,8 @@ def pause(rollout: Rollout) -> Rollout:
     return replace(rollout, paused=True)
 
 
-def resume(rollout: Rollout) -> Rollout:
-    """Let a paused rollout go on.
+def resume(rollout: Rollout, *, now: datetime) -> Rollout:
+    """Let a paused rollout go on; the time of its step begins anew, what was seen stays.
 
     Raises:
         RejectedError: It is over, or not paused.
@@ -91,7 +91,7 @@ def resume(rollout: Rollout) -> Rollout:
     _must_be_open(rollout)
     if not rollout.paused:
         raise RejectedError("not_paused", version=rollout.version)
-    return replace(rollout, paused=False, detail="")
+    return replace(rollout, paused=False, detail="", evidence=rollout.evidence.restart(now))
 
 
 def hasten(rollout: Rollout) -> Rollout:

@@ -66,6 +66,10 @@ class Evidence:
             self, steps=(*self.steps, StepEvidence(step, now)), slow_s=guard.slow_s or self.slow_s or self._slow(guard)
         )
 
+    def restart(self, now: datetime) -> "Evidence":
+        """Let the time of the present step begin anew, if there is one."""
+        return replace(self, steps=(*self.steps[:-1], replace(self.present, started_at=now))) if self.steps else self
+
     def hear(self, reports: Mapping[str, Arms], guard: Guard) -> "Evidence":
         """Take what replicas counted in the present step so far; what both versions did since is a block."""
         present = self.present.hear(reports)

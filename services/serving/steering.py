@@ -50,7 +50,7 @@ async def resume_rollout(
     """Let a paused rollout go on."""
     try:
         _, found = await _found(command, deployments, rollouts)
-        await rollouts.save(resume(found))
+        await rollouts.save(resume(found, now=cause.received_at))
     except RejectedError as error:
         return [_refuse(command, cause, error)]
     return [

@@ -202,6 +202,21 @@ async def test_step_nobody_asks_waits_so_long_and_then_does_as_planned(quiet: Wh
     assert (RolloutPaused in [kind for kind, _ in story.facts]) == found.paused
 
 
+async def test_quiet_rollout_that_paused_itself_waits_anew_once_a_person_resumes_it() -> None:
+    story = await answering_one(PLAN.model_copy(update={"when_quiet": WhenQuiet.PAUSE}))
+    await story.promote(2)
+    await story.settle(80, every_s=1)
+    assert (await story.rollout(2)).paused
+
+    await story.say(ResumeRollout(**by_ada()))
+    await story.settle(30, every_s=1)
+    waiting = await story.rollout(2)
+    story.asked = 40
+    await until(story, RolloutState.COMPLETED)
+
+    assert (waiting.state, waiting.paused) == (RolloutState.STEPPING, False)
+
+
 async def test_person_pauses_resumes_and_skips_the_rest(story: Story) -> None:
     story.asked = 40
     await story.promote(2)

@@ -153,7 +153,7 @@ class RolloutStory(RuleBasedStateMachine):
                 case "pause":
                     after = pause(before)
                 case "resume":
-                    after = resume(before)
+                    after = resume(before, now=self.now)
                 case "hasten":
                     after = hasten(before)
                 case "abort":
