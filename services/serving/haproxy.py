@@ -20,7 +20,7 @@ UNREAD = "everloop-unread"
 RETRY_AFTER_S = 1
 ERRORS = {
     404: "nothing is served under this path",
-    408: "the request was not answered in time",
+    408: "the request did not come, or was not answered, in time",
     413: "the request is too large",
     429: "too many requests; come again",
     500: "the model failed",
@@ -28,7 +28,7 @@ ERRORS = {
     503: "no replica of the model can answer now; come again",
     504: "the replica did not answer in time",
 }
-OF_HAPROXY = (500, 502, 503, 504)
+OF_HAPROXY = (408, 500, 502, 503, 504)
 """Errors that HAProxy makes itself. What is no HTTP at all gets its built-in page, for which there is no setting."""
 WORTH_ANOTHER_TRY = frozenset({429, 502, 503})
 PLAIN_TEXT = "{ res.hdr(content-type) -m beg text/plain }"
@@ -48,6 +48,8 @@ _TO_THE_MODEL = f"""\
     http-request set-header {UNREAD} 1 if names_a_model !{_NAME}
 """
 _TO_THE_DOOR = f"    http-request set-header application {DOOR}\n"
+# Only a request that was sent in one piece can be sent again, and one whose sender is slow holds no replica.
+_WHOLE_REQUESTS = "    option http-buffer-request\n    timeout http-request 30s\n"
 _FOR_PEOPLE = "    http-request replace-path ^/v1/models/([^/]+)(/.*)?$ /v2/models/\\1/v1\\2\n"
 
 
@@ -83,6 +85,7 @@ def _lines(lines: list[str], *, door_speaks_grpc: bool) -> Iterator[str]:
 def _added(section: tuple[str, str], words: list[str]) -> Iterator[str]:
     match section, words[:1]:
         case ("defaults", _), ["mode"]:
+            yield _WHOLE_REQUESTS
             yield from (
                 f"    http-error {_error(status, text)}\n" for status, text in ERRORS.items() if status in OF_HAPROXY
             )

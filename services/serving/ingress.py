@@ -25,6 +25,7 @@ NODE_AND_NAME = len("/" + "f" * 56 + "/admin.sock.4194304.tmp")
 """What Ray and HAProxy append to the directory of their sockets: the node's id, a name, a process id."""
 LARGEST_MESSAGE_BYTES = 256 * 1024 * 1024
 """Of gRPC, where it is received; what a model takes is its replica's to say."""
+RETRY_ON = "conn-failure empty-response"
 
 LAUNCHER = """#!/bin/sh
 # Written by Everloop. Ray hands over its configuration as: -db -f CONFIG ...
@@ -71,7 +72,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
         # A replica that dies takes its answers with it; who asked is answered by another. Serve retries only what it
         # could not even send, since a request may do something; here it asks for scores, and may come twice.
-        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        "RAY_SERVE_HAPROXY_RETRY_ON": RETRY_ON,
         # Requests run on the replica's own event loop; a second one costs a thread hop per request.
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "services.serving.replica.straight.on_start",

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from contracts.registry import ModelVersionPromoted, PromotionKind
+from contracts.rollout import Rollout
 from contracts.serving import RolloutCompleted, RolloutRolledBack
 from contracts.training import CodeSnapshot, PipelineRegistered
 from services.chassis.bus import connect
@@ -94,10 +95,11 @@ class ServingWorld:
         self.world = world
         self.api_url = ""
 
-    async def register(self) -> None:
-        """Make the model known."""
+    async def register(self, rollout: Rollout = DEFINITION.rollout) -> None:
+        """Make the model known, and how its versions are served."""
         code = CodeSnapshot(uri="/nowhere", digest=f"sha256:{'0' * 64}")
-        await self.world.publish(PipelineRegistered(pipeline=MODEL, definition=DEFINITION, code=code))
+        definition = DEFINITION.model_copy(update={"rollout": rollout})
+        await self.world.publish(PipelineRegistered(pipeline=MODEL, definition=definition, code=code))
 
     async def promote(self, version: int, bundle: tuple[str, str] | None = None) -> None:
         """Say that a version is champion."""
@@ -141,8 +143,8 @@ class ServingWorld:
         return version
 
     async def infer(self, xs: Sequence[float], **more: Any) -> httpx.Response:
-        """Ask the model over HTTP."""
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        """Ask the model over HTTP; it may have to wake first."""
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
             return await client.post(f"{self.stage.url}/infer", json=request(xs, **more))
 
     async def answering(self) -> int | None:

@@ -1,7 +1,9 @@
 """HAProxy itself reads what is edited, and does what the edits are for."""
 
 import asyncio
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,25 +73,47 @@ def test_edges_own_errors_are_the_protocols(tmp_path: Path) -> None:
     assert nobody.json() == {"error": "no replica of the model can answer now; come again"}
 
 
-async def test_plain_text_of_serve_becomes_the_protocols_error(tmp_path: Path) -> None:
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        text = b"Request dropped due to backpressure"
-        head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: {len(text)}\r\n\r\n"
-        writer.write(head.encode() + text)
-        await writer.drain()
-        writer.close()
+@contextmanager
+def answered_by(tmp_path: Path, *answers: bytes) -> Iterator[str]:
+    """Have one replica answer with these bytes, one connection each, and hang up; gives where to ask."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    # What health checks are told is the same, so that HAProxy is kept from making them.
-    text = written_by_ray(tmp_path, {f"http-model-{MODEL}": server.sockets[0].getsockname()[1]})
-    text = text.replace(" check observe layer4", " observe layer4").replace("inter 5s check", "inter 5s")
-    async with server, httpx.AsyncClient(trust_env=False) as client:
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        text = written_by_ray(tmp_path, {f"http-model-{MODEL}": listening.getsockname()[1]})
+        # A health check would be answered with what is meant for a caller.
+        text = text.replace(" check observe layer4", " observe layer4").replace("inter 5s check", "inter 5s")
         with haproxy(tmp_path, edited(text)) as (http, _):
-            refused = await client.post(f"http://{http}/v2/models/{MODEL}/infer", json={})
+            yield f"http://{http}/v2/models/{MODEL}/infer"
+        thread.join()
+
+
+def test_plain_text_of_serve_becomes_the_protocols_error(tmp_path: Path) -> None:
+    text = b"Request dropped due to backpressure"
+    head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: {len(text)}\r\n\r\n"
+
+    with answered_by(tmp_path, head.encode() + text) as url:
+        refused = httpx.post(url, json={}, trust_env=False)
 
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "1"
     assert refused.json() == {"error": "no replica of the model can answer now; come again"}
+
+
+def test_request_that_got_no_answer_is_asked_again(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+    with answered_by(tmp_path, b"", answer) as url:
+        answered = httpx.post(url, json={}, trust_env=False)
+
+    assert (answered.status_code, answered.json()) == (200, {})
 
 
 class Backend:
