@@ -50,7 +50,7 @@ def rows_of(model: str, streaming: Streaming) -> ConsumerDefinition:
         ROWS.name,
         f"rows__{model}",
         (f"{ROWS_SUBJECT}.{model}", f"{ROWS_SUBJECT}.{model}.>"),
-        ack_wait=timedelta(seconds=5),
+        ack_wait=timedelta(seconds=3),
         max_deliveries=-1,
         in_flight=1024,
         pinned=streaming.order_by_key,
