@@ -19,15 +19,18 @@ Load = Callable[[DesiredVersion, float], LoadedVersion]
 class Shelf:
     """Follows what is desired. What is only kept goes when memory is short, the least recently asked first."""
 
-    def __init__(self, load: Load, *, budget_bytes: int | None = None) -> None:
+    def __init__(self, load: Load, *, budget_bytes: int | None = None, retry_s: float = 2.0) -> None:
         """Start empty.
 
         Args:
             load: Loads a version, in a thread.
             budget_bytes: What all versions may take; those that are desired stay, whatever they take.
+            retry_s: Pause before the version that should answer is tried again.
         """
         self._load = load
         self._budget_bytes = budget_bytes
+        self._retry_s = retry_s
+        self._failed_at = float("-inf")
         self._loaded: dict[int, LoadedVersion] = {}
         self._held: dict[int, HeldVersion] = {}
         self._asked_at: dict[int, float] = {}
@@ -84,9 +87,11 @@ class Shelf:
         self._forget(desired)
         for one in sorted(desired.versions, key=lambda one: (one.version != desired.answering, one.version)):
             known = self._held.get(one.version)
+            if known is None or known.rollout_id != one.rollout_id:
+                self._note(one, HoldState.LOADING)
+                await self._take(one, desired)
             # A failed candidate waits for a new rollout. The version that answers is the only one there is: again.
-            retry = known is not None and known.state is HoldState.FAILED and one.version == desired.answering
-            if known is None or known.rollout_id != one.rollout_id or retry:
+            elif known.state is HoldState.FAILED and one.version == desired.answering and self._may_retry():
                 await self._take(one, desired)
             self._arrange(desired)
         self._forget(desired)
@@ -125,16 +130,20 @@ class Shelf:
         return True
 
     async def _take(self, one: DesiredVersion, desired: DesiredState) -> None:
-        self._note(one, HoldState.LOADING)
         try:
             loaded = await asyncio.to_thread(self._load, one, desired.max_golden_difference)
         # Bundles hold code and files of any making; whatever is wrong with one must not end the replica.
         except Exception as error:
             log.exception("version did not load", version=one.version, rollout_id=str(one.rollout_id))
             self._note(one, HoldState.FAILED, f"{type(error).__name__}: {error}"[:1500])
+            self._failed_at = monotonic()
         else:
             self._loaded[one.version] = loaded
             self._note(one, HoldState.LOADED)
+
+    def _may_retry(self) -> bool:
+        # Each failure is reported, and each report is a reason to look at the board again.
+        return monotonic() - self._failed_at >= self._retry_s
 
     def _over_budget(self, more_bytes: int = 0) -> bool:
         taken = sum(one.memory_bytes for one in self._loaded.values())

@@ -69,11 +69,23 @@ async def test_new_replica_loads_what_answers_first() -> None:
 async def test_version_that_should_answer_is_tried_until_it_loads() -> None:
     loader = Loader()
     loader.broken.add(1)
-    shelf = Shelf(loader)
+    shelf = Shelf(loader, retry_s=0)
 
     assert not await shelf.follow(desired(1, answering=1))
     loader.broken.clear()
     assert await shelf.follow(desired(1, answering=1))
+
+
+async def test_version_that_should_answer_is_not_tried_in_a_tight_loop() -> None:
+    loader = Loader()
+    loader.broken.add(1)
+    shelf = Shelf(loader, retry_s=60)
+
+    for _ in range(3):
+        assert not await shelf.follow(desired(1, answering=1))
+
+    assert loader.asked == [1]
+    assert shelf.held[0].state is HoldState.FAILED
 
 
 async def test_failed_candidate_waits_for_a_new_rollout() -> None:
@@ -188,7 +200,7 @@ async def test_earlier_version_that_does_not_load_disturbs_nobody() -> None:
 
 async def test_replica_that_lacks_what_should_answer_says_so_until_it_has_it() -> None:
     loader = Loader()
-    shelf = Shelf(loader)
+    shelf = Shelf(loader, retry_s=0)
     await shelf.follow(desired(1, answering=1))
     loader.broken.add(2)
 
