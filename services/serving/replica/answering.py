@@ -15,7 +15,7 @@ from services.serving.desired import ReplicaLoad
 from services.serving.replica.asking import Asking
 from services.serving.replica.batching import RETRY_AFTER_S, Limits
 from services.serving.replica.capacity import Capacity
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RequestError, quoted
 from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.log_message import Answered
 from services.serving.replica.prediction_log import PredictionLog
@@ -23,6 +23,8 @@ from services.serving.replica.question import Answer, Question
 from services.serving.replica.shelf import Shelf
 
 NO_LIMITS = Limits()
+LONGEST_NUMBER = 18
+"""Digits of a version."""
 
 
 class Answering:
@@ -64,9 +66,12 @@ class Answering:
             if (lineup := self.shelf.lineup) is None:
                 raise RequestError(503, f"no version of {self.model} answers yet", retry_after_s=RETRY_AFTER_S)
             return lineup.choose(routing_key, random.random())  # noqa: S311  # sampling, not secrets
-        found = self.shelf.version(int(version)) if version.isascii() and version.isdigit() else None
+        is_number = version.isascii() and version.isdigit() and len(version) <= LONGEST_NUMBER
+        found = self.shelf.version(int(version)) if is_number else None
         if found is None:
-            raise RequestError(404, f"version {version} of {self.model} is not held here")
+            raise RequestError(
+                404, f"version {version if is_number else quoted(version)} of {self.model} is not held here"
+            )
         return found
 
     async def answer(

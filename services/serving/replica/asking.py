@@ -1,6 +1,7 @@
 """Asking the models: each version through batches and threads of its own, so that none waits for another's."""
 
 import traceback
+from collections.abc import Sequence
 from math import isfinite
 from time import monotonic
 
@@ -31,6 +32,7 @@ class Asking:
         self._lanes: dict[tuple[int, bool], Batches] = {}
         self._calls_before = 0
         self._complained_at = float("-inf")
+        shelf.when_gone = self._leave
 
     @property
     def calls(self) -> int:
@@ -86,10 +88,17 @@ class Asking:
         key = chosen.version, rows > self._limits.rows
         lane = self._lanes.get(key)
         if lane is None or lane.predict is not chosen.predict:
-            for gone in [one for one in self._lanes if one == key or not self._shelf.holds(one[0])]:
-                self._calls_before += self._lanes.pop(gone).calls
+            self._forget([one for one in self._lanes if one == key or not self._shelf.holds(one[0])])
             lane = self._lanes[key] = Batches(chosen.predict, self._limits, name=f"version {chosen.version}")
         return lane
+
+    def _leave(self, version: int) -> None:
+        self._forget([key for key in self._lanes if key[0] == version])
+
+    def _forget(self, lanes: Sequence[tuple[int, bool]]) -> None:
+        # Whoever waits in one is answered all the same.
+        for key in lanes:
+            self._calls_before += self._lanes.pop(key).calls
 
     def _complain(self, version: int, error: ModelError) -> None:
         # Under load every request would say the same. Messages of a model's making can hold what was asked.

@@ -43,6 +43,8 @@ class Shelf:
         """Set whenever the report would read differently."""
         self.answers = asyncio.Event()
         """Set once a version answers."""
+        self.when_gone: Callable[[int], None] = lambda _: None
+        """Told the number of each version that is let go, so that nobody else keeps its memory."""
 
     @property
     def answering(self) -> LoadedVersion | None:
@@ -51,8 +53,10 @@ class Shelf:
 
     def version(self, number: int) -> LoadedVersion | None:
         """Find a loaded version that someone asks for."""
-        self._asked_at[number] = monotonic()
-        return self._loaded.get(number)
+        found = self._loaded.get(number)
+        if found is not None:
+            self._asked_at[number] = monotonic()
+        return found
 
     def holds(self, number: int) -> bool:
         """Tell whether a version is loaded; unlike `version`, this is not asking for it."""
@@ -155,7 +159,8 @@ class Shelf:
         for number in spare:
             if not self._over_budget():
                 break
-            self._left_out.add(self._loaded.pop(number).bundle_digest)
+            self._left_out.add(self._loaded[number].bundle_digest)
+            self._let_go(number)
             log.info("earlier version makes room", version=number)
 
     def _note(self, one: DesiredVersion, state: HoldState, detail: str = "") -> None:
@@ -193,6 +198,11 @@ class Shelf:
             self.changed.set()
         for number, loaded in list(self._loaded.items()):
             if wanted.get(number) != loaded.bundle_digest and number not in self._in_use():
-                del self._loaded[number]
+                self._let_go(number)
                 self.changed.set()
         self._make_room(desired)
+
+    def _let_go(self, number: int) -> None:
+        del self._loaded[number]
+        self._asked_at.pop(number, None)
+        self.when_gone(number)

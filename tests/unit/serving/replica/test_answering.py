@@ -1,8 +1,10 @@
 """One answer per question from one version, counted where a rollout wants to know."""
 
 import asyncio
+import gc
 import random
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -297,3 +299,30 @@ class hanging:  # reads as a verb
         if rows >= self._from_rows:
             self._over.wait()
         return np.zeros(rows)
+
+
+@pytest.mark.parametrize("version", ["7", "9" * 18, "9" * 5000, "٣", "-1", "1.0"])
+async def test_a_version_that_is_not_here_is_refused_however_it_is_written(replica: Replica, version: str) -> None:
+    await replica.shelf.follow(desired(CHAMPION, answering=CHAMPION))
+
+    with pytest.raises(RequestError) as refused:
+        replica.answering.choose(version)
+
+    assert refused.value.status == 404
+    assert len(str(refused.value)) < 200
+
+
+async def test_a_version_that_is_let_go_leaves_memory_at_once(replica: Replica) -> None:
+    await replica.shelf.follow(desired(CHAMPION, CANDIDATE, answering=CHAMPION))
+    await replica.ask(1.0)
+    await replica.ask(1.0, version=str(CANDIDATE))
+    found = replica.shelf.version(CANDIDATE)
+    assert found is not None
+    model = weakref.ref(found.predict)
+    del found
+
+    await replica.shelf.follow(desired(CHAMPION, answering=CHAMPION))
+
+    # A thread lets go of what it called a moment after it told the answer.
+    await eventually(lambda: gc.collect() >= 0 and model() is None)
+    assert replica.answering.load().calls == 2
