@@ -9,7 +9,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from traceback import extract_tb
 from typing import Any
 
 import orjson
@@ -21,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.chassis.logs import Log
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RequestError, log_bug
 from services.serving.replica.openapi import PROBLEM
 from services.serving.replica.v2 import JSON
 
@@ -85,11 +84,7 @@ def refusal_of(error: RequestError, path: str) -> Response:
 
 def failure(error: Exception, path: str) -> Response:
     """Log a bug, of ours or of the model, and tell the caller nothing of its insides."""
-    # Where it happened and not what it says: the text of an error can hold what was asked.
-    at = " < ".join(
-        f"{frame.name} {frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[:-6:-1]
-    )
-    log.error("prediction failed", path=asked_path(path), error=type(error).__name__, at=at)
+    log_bug(log, "prediction failed", error, path=asked_path(path))
     return refusal(path, 500, "the model failed; the log of the replica tells why")
 
 

@@ -1,7 +1,15 @@
 """Why a replica does not answer, in words for the caller; each edge says it in its protocol."""
 
+from traceback import extract_tb
+
+from services.chassis.logs import Log
+
 LONGEST_QUOTE = 60
 LONGEST_SHAPE = 8
+LONGEST_MESSAGE = 2000
+"""Of an error, in characters. A name in it can be as long as the request, and gRPC and the broker put errors in
+headers."""
+FRAMES = 5
 
 
 def quoted(sent: object) -> str:
@@ -31,6 +39,13 @@ class RequestError(Exception):
             message: What was wrong and what to do.
             retry_after_s: When to come again, for 429 and 503.
         """
-        super().__init__(message)
+        super().__init__(message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…")
         self.status = status
         self.retry_after_s = retry_after_s
+
+
+def log_bug(log: Log, sentence: str, error: BaseException, **fields: object) -> None:
+    """Log what nobody foresaw by its place, innermost first, and without its text, which can hold what was asked."""
+    frames = extract_tb(error.__traceback__)[: -FRAMES - 1 : -1]
+    at = " < ".join(f"{frame.name} {frame.filename}:{frame.lineno}" for frame in frames)
+    log.error(sentence, **fields, error=type(error).__name__, at=at)

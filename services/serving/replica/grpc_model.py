@@ -8,7 +8,7 @@ import grpc
 from services.chassis.logs import Log
 from services.serving.replica import inference_pb2 as pb
 from services.serving.replica.answering import Answering
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RequestError, log_bug
 from services.serving.replica.explaining import attributions
 from services.serving.replica.grpc_messages import metadata, read, write
 from services.serving.replica.v2 import ROUTING_KEY_HEADER
@@ -123,7 +123,7 @@ async def told(
         if error.retry_after_s:
             context.set_trailing_metadata([(PUSHBACK, str(1000 * error.retry_after_s))])
     except Exception as error:
-        log.exception("prediction failed", error=type(error).__name__)
+        log_bug(log, "prediction failed", error)
         context.set_code(grpc.StatusCode.INTERNAL)
         context.set_details("the model failed; the log of the replica tells why")
     return empty()

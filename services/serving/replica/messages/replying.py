@@ -14,13 +14,16 @@ from contracts.message import utc_now
 from contracts.streams import REQUESTS
 from services.chassis.bus import Bus
 from services.chassis.delivery import Arrival
+from services.chassis.logs import Log
 from services.chassis.replies import ERROR, ERROR_CODE, Endpoint, Identity, Reply, Responder, discoverable
 from services.serving.replica import v1, v2
 from services.serving.replica.answering import Answering
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RequestError, log_bug
 
 SERVICE = "everloop-inference"
 RETRY_AFTER_S = 1
+
+log = Log(__name__)
 
 
 class Replying:
@@ -65,6 +68,9 @@ class Replying:
                     raise RequestError(404, f"nothing is asked on {arrival.subject}")
         except RequestError as error:
             return failure(error.status, str(error), retry_after_s=error.retry_after_s)
+        except Exception as error:
+            log_bug(log, "request failed", error, subject=arrival.subject)
+            return failure(500, "the model failed; the log of the replica tells why")
         return Reply(answered.body, answered.headers)
 
 

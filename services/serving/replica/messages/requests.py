@@ -31,7 +31,7 @@ from services.chassis.waiting import unless
 from services.serving.inferences.results import Results
 from services.serving.replica import v1
 from services.serving.replica.answering import Answering
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RequestError, log_bug
 from services.serving.replica.messages.counts import QueueCounts
 
 REQUEST_IDS = UUID("2f0b3a55-6f0d-4c1e-8f2a-0d9f0f6f6c01")
@@ -114,9 +114,9 @@ class Requests:
                 await self._insist(delivery, stopping)
         except StoppingError:
             await delivery.nak(0)
-        except Exception:
+        except Exception as error:
             # Whatever it is, the request comes again and is given up in the end, with an answer.
-            log.exception("request stumbled", subject=delivery.subject, deliveries=delivery.deliveries)
+            log_bug(log, "request stumbled", error, subject=delivery.subject, deliveries=delivery.deliveries)
             await delivery.nak(1.0)
         finally:
             self._slots.release()

@@ -10,9 +10,14 @@ from pydantic import ValidationError
 
 from contracts.inference import MOST_ROWS, RequestInference
 from services.chassis.delivery import Arrival, Delivery, delivery_of
+from services.chassis.logs import JsonFormatter
 from services.chassis.replies import ERROR_CODE
-from services.serving.replica.messages.replying import failure
+from services.chassis.telemetry import Telemetry
+from services.serving.replica.answering import Answering
+from services.serving.replica.messages.replying import Replying, failure
 from services.serving.replica.messages.rows import _parts
+from services.serving.replica.shelf import Shelf
+from tests.unit.serving.replica.test_shelf import Loader, desired
 
 
 def asking(**asked: Any) -> RequestInference:
@@ -79,3 +84,28 @@ def test_error_in_any_language_fits_into_a_header() -> None:
     assert (reply.headers[ERROR_CODE], reply.headers["retry-after"]) == ("429", "1")
     assert reply.headers["Nats-Service-Error"].isascii()
     assert "ü".encode() in reply.body
+
+
+async def test_a_bug_is_told_by_its_place_and_not_by_what_was_asked(caplog: pytest.LogCaptureFixture) -> None:
+    answering = Answering("flights", Shelf(Loader()), None, Telemetry("serving"), trace_ratio=0)  # type: ignore[arg-type]
+    await answering.shelf.follow(desired(1, answering=1))
+    replying = Replying(
+        None,  # type: ignore[arg-type]  # nothing is sent
+        answering,
+        replica="one",
+        at_once=1,
+        max_request_bytes=1000,
+    )
+    answering.choose = broken  # type: ignore[method-assign]
+
+    reply = await replying._answer(Arrival("inference.flights.predict", "reply", {}, b'{"x": 1}'))
+
+    assert reply.headers[ERROR_CODE] == "500"
+    assert b"secret" not in reply.body
+    logged = "".join(JsonFormatter("serving").format(record) for record in caplog.records)
+    assert "broken" in logged
+    assert "secret" not in logged
+
+
+def broken(version: str | None = None, *, routing_key: str | None = None) -> Any:
+    raise ValueError("secret of whoever asked")
