@@ -83,7 +83,7 @@ def pause(rollout: Rollout) -> Rollout:
 
 
 def resume(rollout: Rollout, *, now: datetime) -> Rollout:
-    """Let a paused rollout go on; the time of its step begins anew, what was seen stays.
+    """Let a paused rollout go on; the time to load, or of its step, begins anew, and what was seen stays.
 
     Raises:
         RejectedError: It is over, or not paused.
@@ -91,10 +91,11 @@ def resume(rollout: Rollout, *, now: datetime) -> Rollout:
     _must_be_open(rollout)
     if not rollout.paused:
         raise RejectedError("not_paused", version=rollout.version)
-    return replace(rollout, paused=False, detail="", evidence=rollout.evidence.restart(now))
+    started_at = now if rollout.state is RolloutState.LOADING else rollout.started_at
+    return replace(rollout, paused=False, detail="", started_at=started_at, evidence=rollout.evidence.restart(now))
 
 
-def hasten(rollout: Rollout) -> Rollout:
+def hasten(rollout: Rollout, *, now: datetime) -> Rollout:
     """Skip what is left of a rollout's plan.
 
     Raises:
@@ -103,7 +104,7 @@ def hasten(rollout: Rollout) -> Rollout:
     _must_be_open(rollout)
     if rollout.hastened or (rollout.state is RolloutState.FLIPPING and not rollout.plan.bake):
         raise RejectedError("nothing_to_skip", version=rollout.version)
-    return replace(rollout, hastened=True, paused=False, detail="")
+    return replace(resume(rollout, now=now) if rollout.paused else rollout, hastened=True)
 
 
 def abort(rollout: Rollout, deployment: Deployment, detail: str, *, now: datetime) -> Rollout:
@@ -116,6 +117,11 @@ def abort(rollout: Rollout, deployment: Deployment, detail: str, *, now: datetim
     if rollout.state not in BEFORE_FLIP and deployment.previous is None:
         raise RejectedError("no_way_back", version=rollout.version)
     return roll_back(rollout, detail, now=now)
+
+
+def is_late(rollout: Rollout, deployment: Deployment, *, now: datetime) -> bool:
+    """Tell whether the time to load a rollout's version is up."""
+    return rollout.started_at is not None and now - rollout.started_at > timedelta(seconds=deployment.timeout_s)
 
 
 def _must_be_open(rollout: Rollout) -> None:
@@ -137,7 +143,8 @@ def _watch_loading(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: 
         return roll_back(rollout, failure, now=now)
     if _loaded(rollout, deployment, fleet):
         return rollout if rollout.paused else _go_on(rollout, now)
-    if rollout.started_at and now - rollout.started_at > timedelta(seconds=deployment.timeout_s):
+    # Whoever paused it has it wait for longer than that.
+    if is_late(rollout, deployment, now=now) and not rollout.paused:
         return roll_back(rollout, _slow(rollout, deployment, fleet), now=now)
     return rollout
 

@@ -10,7 +10,7 @@ from services.chassis.errors import TransientError
 from services.chassis.subscriptions import Cause, Subscription
 from services.serving import steering
 from services.serving.advancing import supersede
-from services.serving.domain import BEFORE_FLIP, Deployment, Rollout, RolloutState
+from services.serving.domain import BEFORE_FLIP, Deployment, Rollout
 from services.serving.ports import Deployments, Rollouts
 from services.serving.precompute import handlers as precompute
 from services.serving.precompute.ports import Plans
@@ -48,17 +48,16 @@ async def on_version_promoted(
     """Ask for a rollout of the new champion.
 
     One that has not all traffic yet is over: what answered before it answers everything again. One whose version
-    answers is finished first, unless the way back from it is what was asked for.
+    answers is finished first, unless the way back from it is what was asked for: that is one move.
     """
     deployment = await deployments.hold(event.pipeline)
     if deployment is None:
         raise TransientError("pipeline_unknown", pipeline=event.pipeline)
     facts: list[Message] = []
     for waiting in await rollouts.open(event.pipeline):
-        way_back = waiting.state is RolloutState.BAKING and waiting.previous_version == event.version
-        if waiting.state in BEFORE_FLIP or way_back:
+        if waiting.state in BEFORE_FLIP or waiting.previous_version == event.version:
             over = supersede(waiting, event.version, now=cause.received_at)
-            facts += await end(waiting, over, deployment, deployments, rollouts)
+            facts += await end(waiting, over, deployments, rollouts)
     await rollouts.save(
         Rollout(
             id=uuid5(ROLLOUTS, cause.message_id),

@@ -70,7 +70,7 @@ async def promote_rollout(
     """Skip what is left of a rollout's plan."""
     try:
         _, found = await _found(command, deployments, rollouts)
-        await rollouts.save(hasten(found))
+        await rollouts.save(hasten(found, now=cause.received_at))
     except RejectedError as error:
         return [_refuse(command, cause, error)]
     return [
@@ -93,7 +93,7 @@ async def abort_rollout(
         over = abort(found, deployment, f"aborted by {command.requested_by}: {command.reason}", now=cause.received_at)
     except RejectedError as error:
         return [_refuse(command, cause, error)]
-    return await end(found, over, deployment, deployments, rollouts)
+    return await end(found, over, deployments, rollouts)
 
 
 async def on_quality_degraded(
@@ -113,14 +113,16 @@ async def on_quality_degraded(
         watched = found.state in WATCHED and found.version == event.version and not found.hastened
         if watched and heard_in_time and found.plan.guard.quality:
             over = roll_back(found, detail, now=cause.received_at)
-            return await end(found, over, deployment, deployments, rollouts)
+            return await end(found, over, deployments, rollouts)
     return []
 
 
-async def end(
-    before: Rollout, after: Rollout, deployment: Deployment, deployments: Deployments, rollouts: Rollouts
-) -> list[Message]:
+async def end(before: Rollout, after: Rollout, deployments: Deployments, rollouts: Rollouts) -> list[Message]:
     """Write down that a rollout is over, let the version answer that should, and tell."""
+    # Read anew: several may end at once, and each may move the traffic.
+    deployment = await deployments.hold(before.pipeline)
+    if deployment is None:
+        raise RejectedError("deployment_not_found", pipeline=before.pipeline)
     settled = settle(deployment, after)
     await deployments.save(settled)
     await rollouts.save(after)

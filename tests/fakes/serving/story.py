@@ -6,11 +6,12 @@ from typing import Any
 
 from contracts.message import Command, Message
 from contracts.monitoring import QualityDegraded
+from contracts.rollout import Canary, Guard, Shadow
 from contracts.rollout import Rollout as Plan
 from services.chassis.subscriptions import Cause
 from services.serving import steering
 from services.serving.desired import DesiredState, HeldVersion, ReplicaReport, Split, VersionTraffic
-from services.serving.domain import HoldState, Rollout
+from services.serving.domain import HoldState, Rollout, RolloutState
 from services.serving.driving import Driver
 from services.serving.handlers import on_version_promoted
 from services.serving.ports import Deployments, Rollouts
@@ -21,6 +22,18 @@ from tests.fakes.serving.examples import NOW, cause, deployment, promoted
 from tests.fakes.serving.rollouts import InMemoryRollouts
 from tests.fakes.serving.score_cells import InMemoryScoreCells
 from tests.fakes.work import InMemoryWork
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+GUARDED = Plan(
+    steps=(
+        Shadow(bake=5 * SECOND, min_requests=100, max_wait=MINUTE),
+        Canary(share=0.1, bake=5 * SECOND, min_requests=50, max_wait=MINUTE),
+        Canary(share=0.5, bake=5 * SECOND, min_requests=50, max_wait=MINUTE),
+    ),
+    bake=10 * SECOND,
+    guard=Guard(slow_s=0.1),
+)
+"""Every kind of step, and short ones."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,15 @@ class Story:
         self.replica = "one"
         self.driver = self.new_driver()
         self._counted: dict[tuple[Any, ...], VersionTraffic] = {}
+
+    @classmethod
+    async def answering_one(cls, plan: Plan) -> "Story":
+        """Version 1 answers, and how it came to is forgotten."""
+        story = cls(plan)
+        await story.promote(1)
+        await story.settle()
+        story.work.said.clear()
+        return story
 
     def new_driver(self) -> Driver:
         """Start the service again: nothing but the record and the board survives."""
@@ -106,6 +128,15 @@ class Story:
             await self.obey()
             await self.look()
             self.now += timedelta(seconds=every_s)
+
+    async def until(self, state: RolloutState, version: int = 2, *, step: int | None = None) -> None:
+        """Go on second by second until a rollout is there."""
+        for _ in range(200):
+            await self.settle(1, every_s=1)
+            found = await self.rollout(version)
+            if found.state is state and step in (None, found.step):
+                return
+        raise AssertionError(f"version {version} is {found.state} at step {found.step}, not {state}: {found.detail}")
 
     async def desired(self) -> DesiredState:
         """What replicas are told."""

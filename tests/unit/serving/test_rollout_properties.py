@@ -155,7 +155,7 @@ class RolloutStory(RuleBasedStateMachine):
                 case "resume":
                     after = resume(before, now=self.now)
                 case "hasten":
-                    after = hasten(before)
+                    after = hasten(before, now=self.now)
                 case "abort":
                     after = abort(before, self.deployment, "by ada", now=self.now)
                 case _:
