@@ -4,7 +4,7 @@ Every step reads what is on record, looks at the world, and writes at most one s
 derived from the record each time, so dying anywhere costs a repetition and nothing else.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
@@ -15,7 +15,7 @@ from services.chassis.bus import Bus
 from services.chassis.errors import TransientError
 from services.chassis.logs import Log
 from services.chassis.work import Transaction, Work
-from services.serving.advancing import advance
+from services.serving.advancing import advance, is_late
 from services.serving.desired import DesiredLookup, desire
 from services.serving.domain import WATCHED, Deployment, Fleet, Rollout, RolloutState, settle
 from services.serving.ports import Board, Cluster, Deployments, Rollouts, ScoreCells
@@ -82,19 +82,21 @@ class Driver:
             rollouts = transaction.port(Rollouts)
             rolling = {one.pipeline for one in deployments if await rollouts.open(one.pipeline)}
         # Without any model too: then the front door is open before the first one comes.
-        unreachable = await self._ensure(deployments, rolling)
-        under_way = [await self._drive(work, deployment) for deployment in deployments]
-        if unreachable:
-            raise unreachable
-        return any(under_way)
-
-    async def _ensure(self, deployments: Sequence[Deployment], rolling: Collection[str]) -> TransientError | None:
+        under_way, troubles = False, []
         # Replicas that live need the cluster's REST API for nothing: a rollout goes on without it.
         try:
             await self._cluster.ensure(deployments, rolling=rolling)
         except TransientError as error:
-            return error
-        return None
+            troubles.append(error)
+        for deployment in deployments:
+            # What one model waits for is no reason for another to wait.
+            try:
+                under_way |= await self._drive(work, deployment)
+            except TransientError as error:
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
+        return under_way
 
     async def _drive(self, work: Work, deployment: Deployment) -> bool:
         pipeline = deployment.pipeline
@@ -118,7 +120,7 @@ class Driver:
             failure=await self._cluster.failure(pipeline),
             reachable=first.state is RolloutState.FLIPPING and await self._cluster.reaches(pipeline, first.version),
         )
-        edges = await self._edges(first, kept[0] if kept else None)
+        edges = await self._edges(first, kept[0] if kept else None, deployment)
         if await self._advance(work, first.id, fleet, edges):
             return await self._drive(work, deployment)
         # What two versions are compared by comes in seconds, not in milliseconds.
@@ -132,11 +134,24 @@ class Driver:
         self._looked_at[rollout.pipeline] = now
         return True
 
-    async def _edges(self, rollout: Rollout, champion: Rollout | None) -> tuple[float, ...]:
-        """Find the cells that scores will be compared in: the champion's own, read once per rollout."""
+    async def _edges(self, rollout: Rollout, champion: Rollout | None, deployment: Deployment) -> tuple[float, ...]:
+        """Find the cells that scores will be compared in: the champion's own, read once per rollout.
+
+        Raises:
+            TransientError: They can't be read yet, and there is time.
+        """
         if champion is None or not rollout.stages or rollout.state is not RolloutState.LOADING:
             return rollout.evidence.score_edges
-        return rollout.evidence.score_edges or await self._cells.edges(champion.bundle_uri, champion.bundle_digest)
+        if rollout.evidence.score_edges:
+            return rollout.evidence.score_edges
+        try:
+            return await self._cells.edges(champion.bundle_uri, champion.bundle_digest)
+        except TransientError as error:
+            if not is_late(rollout, deployment, now=self._clock()):
+                raise
+            # A champion whose bundle is gone must not be champion for ever; the other tests go on.
+            log.warning("scores can't be compared", pipeline=rollout.pipeline, detail=str(error))
+            return ()
 
     async def _advance(self, work: Work, rollout_id: UUID, fleet: Fleet, edges: tuple[float, ...]) -> bool:
         """Take a rollout on, if it can be; tell whether it is in another state or step now."""

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from contracts.rollout import Rollout as Plan
 from contracts.serving import RolloutCompleted, RolloutRolledBack, RolloutStarted
 from services.chassis.errors import TransientError
+from services.serving.desired import ReplicaReport
 from services.serving.domain import RolloutState
 from tests.fakes.serving.board import InMemoryBoard
-from tests.fakes.serving.examples import NOW, cause
+from tests.fakes.serving.examples import NOW, cause, deployment, rollout
 from tests.fakes.serving.story import Story
 
 
@@ -102,6 +104,43 @@ async def test_rollout_goes_on_while_the_clusters_api_is_away(story: Story) -> N
     await story.look()
 
     assert story.facts == [(RolloutStarted, 1), (RolloutCompleted, 1)]
+
+
+async def test_model_whose_champion_cannot_be_read_holds_up_no_other() -> None:
+    story = Story(Plan(bake=timedelta(minutes=1)))
+    await story.promote(1)
+    await story.settle()
+    story.cells.away = True
+    await story.deployments.save(deployment(pipeline="trains"))
+    other = rollout(7, pipeline="trains")
+    await story.rollouts.save(other)
+    await story.board.post_report(ReplicaReport(pipeline="trains", replica="two", at=story.now))
+    await story.promote(2)
+
+    with pytest.raises(TransientError, match="bundle unreadable"):
+        await story.look()
+
+    begun = await story.rollouts.get(other.id)
+    assert begun is not None
+    assert begun.state is RolloutState.LOADING
+
+
+async def test_champion_whose_bundle_is_gone_can_be_replaced() -> None:
+    story = Story(Plan(bake=timedelta(minutes=1)))
+    await story.promote(1)
+    await story.settle()
+    story.cells.away = True
+    await story.promote(2)
+
+    with pytest.raises(TransientError, match="bundle unreadable"):
+        await story.look()
+    waiting = await story.rollout(2)
+    story.now += timedelta(seconds=61)
+    await story.settle(1)
+
+    later = await story.rollout(2)
+    assert waiting.state is RolloutState.LOADING
+    assert (later.state, later.evidence.score_edges) == (RolloutState.FLIPPING, ())
 
 
 async def test_slow_version_is_given_up_in_time(story: Story) -> None:
