@@ -146,12 +146,13 @@ async def demote(
 ) -> list[Message]:
     """Call champion what answers, once serving has rolled the champion back.
 
-    A rollout that a newer promotion ended, or that an older promotion began, says nothing about the champion.
+    A rollout that a newer promotion ended, or that an older promotion began, says nothing about the champion. One of
+    the very version that answers takes nothing from it: replicas were to verify it again, and it goes on answering.
 
     Raises:
         TransientError: The model is not known, not yet at least.
     """
-    if event.superseded or event.promoted_at is None:
+    if event.superseded or event.promoted_at is None or event.serving_version == event.version:
         return []
     if await models.hold(event.pipeline) is None:
         raise TransientError("pipeline_unknown", pipeline=event.pipeline)
@@ -162,7 +163,7 @@ async def demote(
         return []
     decision = Decision(SERVING, event.reason, at)
     version = await versions.get(event.pipeline, event.serving_version) if event.serving_version else None
-    back = version if version and version.state is VersionState.PROMOTED and version.number != event.version else None
+    back = version if version and version.state is VersionState.PROMOTED else None
     previous = forerunner(known, back.number) if back else aliases.previous
     after = aliases.restore(back.number if back else None, previous=None if previous == event.version else previous)
     await history.extend(event.pipeline, changes(aliases, after, decision))

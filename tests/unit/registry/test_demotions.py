@@ -70,8 +70,9 @@ async def test_nothing_is_champion_where_nothing_answers(registry: InMemoryRegis
         rolled_back(version=2, serving=1),
         rolled_back(promoted_at=NOON - timedelta(minutes=1)),
         rolled_back(promoted_at=None),
+        rolled_back(serving=3),
     ],
-    ids=["superseded", "not the champion", "promoted again since", "said before times were"],
+    ids=["superseded", "not the champion", "promoted again since", "said before times were", "answers all the same"],
 )
 async def test_champion_stays_where_it_was_not_what_failed(
     registry: InMemoryRegistry, event: RolloutRolledBack
