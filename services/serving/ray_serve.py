@@ -81,6 +81,7 @@ def applications(
                 "requests_at_once": settings.requests_at_once,
                 "queued_at_once": settings.queued_at_once,
                 "log_capacity_rows": settings.log_capacity_rows,
+                "log_capacity_mib": settings.log_capacity_mib,
                 "log_flush_s": settings.log_flush_s,
                 "trace_ratio": settings.trace_ratio,
                 "max_ongoing_requests": settings.max_ongoing_requests,

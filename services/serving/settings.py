@@ -71,6 +71,7 @@ class ServingSettings(ServiceSettings):
     )
     queued_at_once: int = Field(default=16, gt=0, description="Queued requests one replica works on at once.")
     log_capacity_rows: int = Field(default=200_000, gt=0, description="Predictions that may wait for the broker.")
+    log_capacity_mib: int = Field(default=128, gt=0, description="Of the predictions that may wait for the broker.")
     log_flush_s: float = Field(default=0.1, gt=0, description="How long a prediction waits for others to travel with.")
     trace_ratio: float = Field(
         default=0.01, ge=0, le=1, description="Share of requests traced that bring no trace context of their own."

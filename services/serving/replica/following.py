@@ -54,6 +54,7 @@ class ReplicaSettings(Contract):
     max_waiting_rows: int = 100_000
     memory_budget_mib: int = 1024
     log_capacity_rows: int
+    log_capacity_mib: int = 128
     log_flush_s: float
     trace_ratio: float
     max_ongoing_requests: int = Field(default=64, description="Answered at once over HTTP; others wait.")

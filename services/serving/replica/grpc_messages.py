@@ -29,7 +29,7 @@ def read(message: pb.ModelInferRequest, *, size_bytes: int) -> InferRequest:
 
     Args:
         message: The request.
-        size_bytes: Its size on the wire.
+        size_bytes: What it takes in the log, roughly.
 
     Raises:
         RequestError: 400 with the first fault found.
@@ -57,6 +57,8 @@ def write(
         raw: Pack the tensors, as those of the request were.
     """
     message = pb.ModelInferResponse(model_name=model, model_version=str(answered.version), id=asked.id or "")
+    # As in HTTP's header: whatever outputs were chosen, the answer can be found again.
+    message.parameters["prediction_id"].string_param = answered.prediction_ids[0]
     for name, _ in asked.outputs:
         tensor, values = output_tensor(name, answered, explained)
         output = message.outputs.add(name=name, datatype=tensor["datatype"], shape=tensor["shape"])

@@ -12,7 +12,7 @@ from itertools import islice
 from time import monotonic
 from uuid import uuid4
 
-from services.chassis.errors import EverloopError, TransientError
+from services.chassis.errors import EverloopError, MalformedError, TransientError
 from services.chassis.logs import Log
 from services.serving.domain import PredictionCounts
 from services.serving.replica.log_message import Answered, LogMessage
@@ -33,7 +33,15 @@ class PredictionLog:
     """Takes answers at once and publishes them soon."""
 
     def __init__(
-        self, publish: Publish, *, pipeline: str, replica: str, capacity_rows: int, flush_s: float, retry_s: float = 0.5
+        self,
+        publish: Publish,
+        *,
+        pipeline: str,
+        replica: str,
+        capacity_rows: int,
+        capacity_bytes: int = 128 * 1024 * 1024,
+        flush_s: float,
+        retry_s: float = 0.5,
     ) -> None:
         """Start empty.
 
@@ -42,6 +50,7 @@ class PredictionLog:
             pipeline: Name of the model.
             replica: Name of this replica.
             capacity_rows: Most rows waiting; those beyond are lost.
+            capacity_bytes: Of the messages they will make: rows can hold texts of any length.
             flush_s: How long an answer may wait for others to share its message.
             retry_s: Pause after a failed publication.
         """
@@ -49,10 +58,12 @@ class PredictionLog:
         self._pipeline = pipeline
         self._replica = replica
         self._capacity_rows = capacity_rows
+        self._capacity_bytes = capacity_bytes
         self._flush_s = flush_s
         self._retry_s = retry_s
         self._waiting: deque[Answered] = deque()
         self._waiting_rows = 0
+        self._waiting_bytes = 0
         self._logged_rows = 0
         self._lost_rows = 0
         self._complained_at = float("-inf")
@@ -66,12 +77,16 @@ class PredictionLog:
 
     def add(self, answered: Answered) -> None:
         """Take an answer; never waits. A full buffer loses the new answer, not the old ones."""
-        rows = len(answered.prediction_ids)
-        if self._waiting_rows + rows > self._capacity_rows:
+        rows, size_bytes = len(answered.prediction_ids), _published_bytes(answered)
+        full = (
+            self._waiting_rows + rows > self._capacity_rows or self._waiting_bytes + size_bytes > self._capacity_bytes
+        )
+        if full:
             self._lose(rows, "the buffer is full")
             return
         self._waiting.append(answered)
         self._waiting_rows += rows
+        self._waiting_bytes += size_bytes
         self._some.set()
 
     async def run(self) -> None:
@@ -89,7 +104,7 @@ class PredictionLog:
         except TimeoutError:
             self._lose(self._waiting_rows, "the replica ends")
             self._waiting.clear()
-            self._waiting_rows = 0
+            self._waiting_rows = self._waiting_bytes = 0
 
     async def _flush(self) -> None:
         async with self._flushing:
@@ -110,6 +125,7 @@ class PredictionLog:
         for answered in chosen:
             self._waiting.popleft()
             self._waiting_rows -= len(answered.prediction_ids)
+            self._waiting_bytes -= _published_bytes(answered)
 
     async def _deliver(self, batches: Sequence[Answered]) -> None:
         message = LogMessage(self._pipeline, self._replica, batches)
@@ -121,7 +137,12 @@ class PredictionLog:
                 self._complain("prediction log waits for the bus", waiting_rows=self._waiting_rows, detail=str(error))
                 await asyncio.sleep(self._retry_s)
             except EverloopError as error:
-                self._lose(rows, str(error))
+                # How large rows are is estimated, from how they came.
+                if not isinstance(error, MalformedError) or rows == 1:
+                    self._lose(rows, str(error))
+                    return
+                for half in _halves(batches):
+                    await self._deliver(half)
                 return
             else:
                 self._logged_rows += rows
@@ -156,3 +177,12 @@ def _cut(answered: Answered) -> Sequence[Answered]:
     if rows <= step:
         return (answered,)
     return [answered.cut(start, start + step) for start in range(0, rows, step)]
+
+
+def _halves(batches: Sequence[Answered]) -> tuple[Sequence[Answered], Sequence[Answered]]:
+    if len(batches) > 1:
+        middle = len(batches) // 2
+        return batches[:middle], batches[middle:]
+    (only,) = batches
+    rows = len(only.prediction_ids)
+    return [only.cut(0, rows // 2)], [only.cut(rows // 2, rows)]

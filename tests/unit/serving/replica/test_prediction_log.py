@@ -125,9 +125,39 @@ async def test_large_request_is_cut_into_messages_the_bus_takes(rows: int, size_
     assert bus.ids == [f"r-{row}" for row in range(rows)]
 
 
-def make(bus: Any, *, capacity_rows: int = 10_000) -> PredictionLog:
+async def test_few_large_rows_fill_the_buffer_too() -> None:
+    log = make(Bus(), capacity_bytes=100_000)
+    log.add(answered("kept", rows=1, size_bytes=90_000))
+    log.add(answered("lost", rows=1, size_bytes=20_000))
+
+    assert log.counts == PredictionCounts(waiting=1, lost=1)
+
+    await log.drain(1)
+    log.add(answered("later", rows=1, size_bytes=20_000))
+    assert log.counts == PredictionCounts(logged=1, waiting=1, lost=1)
+
+
+async def test_message_that_came_out_larger_than_estimated_is_halved_until_it_fits() -> None:
+    class Narrow(Bus):
+        async def __call__(self, message: LogMessage, message_id: str) -> None:
+            if message.rows > 2:
+                raise MalformedError("message_too_large")
+            await super().__call__(message, message_id)
+
+    bus = Narrow()
+    log = make(bus)
+    log.add(answered("a", rows=5))
+    log.add(answered("b", rows=2))
+
+    await log.drain(1)
+
+    assert bus.ids == [*(f"a-{row}" for row in range(5)), "b-0", "b-1"]
+    assert log.counts == PredictionCounts(logged=7)
+
+
+def make(bus: Any, *, capacity_rows: int = 10_000, **capacity: int) -> PredictionLog:
     return PredictionLog(
-        bus, pipeline="flights", replica="one", capacity_rows=capacity_rows, flush_s=0.01, retry_s=0.01
+        bus, pipeline="flights", replica="one", capacity_rows=capacity_rows, flush_s=0.01, retry_s=0.01, **capacity
     )
 
 
