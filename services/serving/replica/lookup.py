@@ -6,6 +6,7 @@ a row's features along gets a live answer instead; whoever does not is told why 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from services.serving.desired import DesiredLookup
 from services.serving.ports import Board
 from services.serving.replica.answering import Answering
 from services.serving.replica.errors import RequestError
+from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.protocol import text
 from services.serving.replica.repeats import refuse_repeated
 from services.serving.replica.v2 import JSON, ROUTING_KEY_HEADER, Reply
@@ -146,14 +148,20 @@ class Precomputed:
         if version is not None or explain:
             raise RequestError(400, "scores are looked up of the version that answers, and have no explanation")
         keys, rows, options = self._parse(body)
-        answers = await self._find(answering, keys)
+        held = answering.shelf.answering
+        answers = await self._find(held, keys)
         live = {
             place: row
             for place, (entry, row) in enumerate(zip(answers, rows, strict=True))
             if entry["source"] is None and row is not None
         }
         if live:
-            chosen = answering.choose(None, routing_key=headers.get(ROUTING_KEY_HEADER) or text(options, "routing_key"))
+            routing_key = headers.get(ROUTING_KEY_HEADER) or text(options, "routing_key")
+            if held is not None and any(entry["source"] for entry in answers):
+                # One answer is of one version. A rollout that compares versions by chance does not count it.
+                chosen = replace(held, tally=None, shadow=None)
+            else:
+                chosen = answering.choose(None, routing_key=routing_key)
             question = chosen.reader.of_rows(list(live.values()), len(body))
             answered = await answering.answer(chosen, question, traceparent=headers.get("traceparent"))
             served_at = answered.served_at.isoformat()
@@ -161,8 +169,8 @@ class Precomputed:
                 answers[place] = _entry(keys[place], "live", score, answered.version, id_, served_at, 0.0)
         return Reply(orjson.dumps({"model": self._pipeline, "answers": answers}), {"content-type": JSON})
 
-    async def _find(self, answering: Answering, keys: Sequence[object]) -> list[Entry]:
-        held, lookup, wanted, now = answering.shelf.answering, self._lookup, self._wanted, self._clock()
+    async def _find(self, held: LoadedVersion | None, keys: Sequence[object]) -> list[Entry]:
+        lookup, wanted, now = self._lookup, self._wanted, self._clock()
         if held is None or lookup is None or wanted is None or lookup.about.version != held.version:
             return [_nothing(key, "not_precomputed") for key in keys]
         found: list[Entry] = []

@@ -17,7 +17,7 @@ from contracts.pipeline import ColumnType
 from everloop import storage
 from everloop.lookup import KeyColumn, Lookup, LookupWriter, key_text
 from services.chassis.telemetry import Telemetry
-from services.serving.desired import DesiredLookup
+from services.serving.desired import DesiredLookup, Split
 from services.serving.replica.answering import Answering
 from services.serving.replica.http import Inference
 from services.serving.replica.lookup import Precomputed, open_lookup
@@ -116,6 +116,21 @@ async def test_what_cannot_be_looked_up_is_answered_live_if_its_row_is_there(fac
     assert (live["source"], live["score"], live["version"], live["age_s"]) == ("live", 3001.5, 3, 0.0)
     assert nothing == {"key": "UA9", "source": None, "score": None, "reason": "unknown_key"}
     assert face.log.counts.waiting == 1
+
+
+@pytest.mark.parametrize(("keys", "version"), [(("UA1", "UA8"), 3), (("UA8",), 4)])
+async def test_an_answer_is_of_one_version_though_traffic_is_split(
+    face: Face, keys: tuple[str, ...], version: int
+) -> None:
+    split = Split(rollout_id=UUID(int=7), step=0, candidate=4, share=1.0)
+    await face.shelf.follow(desired(3, 4, answering=3, split=split))
+    await face.precomputed.follow(face.write(3, {"UA1": 0.25}))
+
+    answers = await face.look_up(*keys, rows=[ROW] * len(keys))
+
+    assert {one["version"] for one in answers} == {version}
+    # What did not fall to a version by chance is no evidence in the comparison.
+    assert {one.version: one.requests for one in face.shelf.traffic} == {3: 0, 4: int(version == 4)}
 
 
 async def test_a_stale_score_is_not_given(face: Face) -> None:
