@@ -67,6 +67,7 @@ class Replica(ModelMethods):
             pipeline=settings.pipeline,
             replica=name,
             capacity_rows=settings.log_capacity_rows,
+            capacity_bytes=settings.log_capacity_mib * 1024 * 1024,
             flush_s=settings.log_flush_s,
         )
         self._shelf = Shelf(
@@ -97,7 +98,12 @@ class Replica(ModelMethods):
         self._answering = answering
         self._follower.count_load = answering.load
         self._face = ModelFace(answering, max_request_bytes=settings.max_request_bytes)
-        inference = Inference(answering, max_request_bytes=settings.max_request_bytes, look_up=self._precomputed.answer)
+        inference = Inference(
+            answering,
+            max_request_bytes=settings.max_request_bytes,
+            request_timeout_s=settings.request_timeout_s,
+            look_up=self._precomputed.answer,
+        )
         app = inference.app(self._lifespan)
         if not settings.scales:
             straight.entrance = Entrance(

@@ -50,7 +50,9 @@ class Door:
 
     async def ready(self, request: Request) -> Response:
         """Tell whether every model that should answer does."""
-        return answer({"ready": True}) if await self.all_answer() else answer({"ready": False}, 503)
+        if await self.all_answer():
+            return answer({"ready": True})
+        return answer({"ready": False}, 503, retry_after_s=1)
 
     async def models(self, request: Request) -> Response:
         """List the models that should answer, and with which version."""

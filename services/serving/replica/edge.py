@@ -53,9 +53,12 @@ def unmounted(app: ASGIApp) -> ASGIApp:
     return whole
 
 
-def answer(content: Mapping[str, Any], status: int = 200, *, media_type: str = JSON) -> Response:
+def answer(
+    content: Mapping[str, Any], status: int = 200, *, media_type: str = JSON, retry_after_s: int | None = None
+) -> Response:
     """Write a JSON answer."""
-    return Response(orjson.dumps(content), status, media_type=media_type)
+    headers = {"retry-after": str(retry_after_s)} if retry_after_s else None
+    return Response(orjson.dumps(content), status, headers, media_type)
 
 
 def refusal(path: str, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

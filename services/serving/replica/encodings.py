@@ -1,5 +1,6 @@
-"""Request bodies as they come: bounded in size, and unpacked where they are compressed."""
+"""Request bodies as they come: bounded in size and time, and unpacked where they are compressed."""
 
+import asyncio
 import zlib
 
 from starlette.requests import ClientDisconnect
@@ -11,7 +12,9 @@ _WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate"
 """What each content coding is to zlib; HTTP's deflate has zlib's frame."""
 
 
-async def read_body(receive: Receive, *, length: str | None, coding: str | None, max_bytes: int) -> bytes:
+async def read_body(
+    receive: Receive, *, length: str | None, coding: str | None, max_bytes: int, timeout_s: float
+) -> bytes:
     """Read a body.
 
     Args:
@@ -19,14 +22,24 @@ async def read_body(receive: Receive, *, length: str | None, coding: str | None,
         length: Its ``Content-Length``, which spares reading what is too large.
         coding: Its ``Content-Encoding``.
         max_bytes: Most bytes taken, packed and unpacked alike: what unpacks to more is not unpacked further.
+        timeout_s: For all of it. Whoever is slow takes a place among those that are answered.
 
     Raises:
-        RequestError: 413 if it is too large, 415 for an unknown coding, 400 for a broken one.
+        RequestError: 408 if it does not come, 413 if it is too large, 415 for an unknown coding, 400 for a broken one.
         ClientDisconnect: Nobody waits for an answer any more.
     """
     window = _window(coding)
     if length is not None and length.isascii() and length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)
+    try:
+        async with asyncio.timeout(timeout_s):
+            body = await _whole(receive, max_bytes)
+    except TimeoutError as error:
+        raise RequestError(408, f"the body did not come within {timeout_s:g} s") from error
+    return body if window is None else _unpacked(body, window, max_bytes)
+
+
+async def _whole(receive: Receive, max_bytes: int) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
     while more:
@@ -38,8 +51,7 @@ async def read_body(receive: Receive, *, length: str | None, coding: str | None,
         if size > max_bytes:
             raise _too_large(max_bytes)
         parts.append(part)
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
-    return body if window is None else _unpacked(body, window, max_bytes)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _window(coding: str | None) -> int | None:

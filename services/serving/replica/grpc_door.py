@@ -14,7 +14,7 @@ import grpc
 from services.serving.haproxy import UNREAD
 from services.serving.replica import inference_pb2 as pb
 from services.serving.replica.errors import RequestError
-from services.serving.replica.grpc_model import SERVICE, STATUSES, Metadata, told
+from services.serving.replica.grpc_model import PUSHBACK, SERVICE, STATUSES, Metadata, told
 from services.serving.replica.protocol import EXTENSIONS
 from services.serving.replica.v2 import ROUTING_KEY_HEADER
 
@@ -84,7 +84,9 @@ class DoorFace:
         try:
             answered: M = await call(message, metadata=passed_on, timeout=LONGEST_ROUND_S)
         except grpc.aio.AioRpcError as error:
-            raise RequestError(_REFUSED.get(error.code(), 500), error.details() or error.code().name) from error
+            status, again = _REFUSED.get(error.code(), 500), dict(error.trailing_metadata() or ()).get(PUSHBACK)
+            retry_after_s = int(again) // 1000 if again else None
+            raise RequestError(status, error.details() or error.code().name, retry_after_s=retry_after_s) from error
         return answered
 
 

@@ -11,6 +11,7 @@ from services.serving.replica.answering import Answering
 from services.serving.replica.errors import RequestError, log_bug
 from services.serving.replica.explaining import attributions
 from services.serving.replica.grpc_messages import metadata, read, write
+from services.serving.replica.protocol import BINARY_SIZE_IN_LOG
 from services.serving.replica.v2 import ROUTING_KEY_HEADER
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class ModelFace:
         size_bytes = message.ByteSize()
         if size_bytes > self._max_request_bytes:
             raise RequestError(413, f"the request is larger than {self._max_request_bytes} bytes")
-        asked = read(message, size_bytes=size_bytes)
+        asked = read(message, size_bytes=BINARY_SIZE_IN_LOG * size_bytes)
         chosen = self._answering.choose(
             message.model_version or None, routing_key=metadata.get(ROUTING_KEY_HEADER) or asked.routing_key
         )

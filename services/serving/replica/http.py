@@ -22,11 +22,27 @@ from services.serving.replica.v2 import infer
 class Inference:
     """One model over HTTP."""
 
-    def __init__(self, answering: Answering, *, max_request_bytes: int, look_up: Face | None = None) -> None:
+    def __init__(
+        self,
+        answering: Answering,
+        *,
+        max_request_bytes: int,
+        request_timeout_s: float = 10.0,
+        look_up: Face | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            answering: The model.
+            max_request_bytes: Of a body.
+            request_timeout_s: How long a body may take to come.
+            look_up: Finds scores that were given in advance.
+        """
         self._answering = answering
         self._model = answering.model
         self._posts: dict[str, Face] = {"predict": predict} | ({"lookup": look_up} if look_up else {})
         self._max_request_bytes = max_request_bytes
+        self._request_timeout_s = request_timeout_s
 
     def app(self, lifespan: Lifespan | None = None) -> ASGIApp:
         """Make the application; it serves full paths, wherever it is mounted."""
@@ -61,7 +77,8 @@ class Inference:
         try:
             self._chosen(request)
         except RequestError as error:
-            return answer({"name": self._model, "ready": False, "error": str(error)}, error.status)
+            content = {"name": self._model, "ready": False, "error": str(error)}
+            return answer(content, error.status, retry_after_s=error.retry_after_s)
         return answer({"name": self._model, "ready": True})
 
     async def description(self, request: Request) -> Response:
@@ -83,7 +100,7 @@ class Inference:
         return answer(self._document(self._chosen(request)))
 
     def _posting(self, face: Face) -> Posting:
-        return Posting(face, self._answering, max_bytes=self._max_request_bytes)
+        return Posting(face, self._answering, max_bytes=self._max_request_bytes, timeout_s=self._request_timeout_s)
 
     def _chosen(self, request: Request) -> LoadedVersion:
         return self._answering.choose(request.path_params.get("version"))

@@ -36,10 +36,11 @@ class Face(Protocol):
 class Posting:
     """One face as an ASGI application."""
 
-    def __init__(self, face: Face, answering: Answering, *, max_bytes: int) -> None:
+    def __init__(self, face: Face, answering: Answering, *, max_bytes: int, timeout_s: float) -> None:
         self._face = face
         self._answering = answering
         self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -65,6 +66,7 @@ class Posting:
             length=headers.get("content-length"),
             coding=headers.get("content-encoding"),
             max_bytes=self._max_bytes,
+            timeout_s=self._timeout_s,
         )
         version = scope.get("path_params", {}).get("version")
         return await self._face(self._answering, body, headers, version, explain=_explain(scope["query_string"]))

@@ -71,7 +71,7 @@ async def test_any_packed_body_is_read_or_refused(content: bytes, coding: str | 
     body = zlib.compress(content) if packed else content
 
     with suppress(RequestError):
-        read = await read_body(parts_of(body, 7), length=None, coding=coding, max_bytes=150)
+        read = await read_body(parts_of(body, 7), length=None, coding=coding, max_bytes=150, timeout_s=5)
         assert len(read) <= 150
         assert read == (content if packed and coding == "deflate" else body)
 

@@ -6,9 +6,11 @@ import grpc
 import pytest
 
 from services.chassis.logs import JsonFormatter
+from services.serving.haproxy import UNREAD
 from services.serving.replica import inference_pb2 as pb
 from services.serving.replica.errors import LONGEST_MESSAGE, RequestError
-from services.serving.replica.grpc_model import PUSHBACK, told
+from services.serving.replica.grpc_door import DoorFace
+from services.serving.replica.grpc_model import PUSHBACK, SERVICE, told
 
 
 class Context:
@@ -55,6 +57,27 @@ async def test_who_is_refused_for_now_is_told_when_to_come_again() -> None:
     context = await refused_with(RequestError(429, "too many", retry_after_s=2))
 
     assert (context.code, context.trailing) == (grpc.StatusCode.RESOURCE_EXHAUSTED, [(PUSHBACK, "2000")])
+
+
+async def test_who_went_round_through_the_door_is_told_when_to_come_again() -> None:
+    async def refuse(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        context.set_trailing_metadata(((PUSHBACK, "3000"),))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "no version answers yet")
+
+    server = grpc.aio.server()
+    methods = {"ModelInfer": grpc.unary_unary_rpc_method_handler(refuse)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+
+    async def all_answer() -> bool:
+        return True
+
+    with pytest.raises(RequestError) as refused:
+        await DoorFace(all_answer, f"127.0.0.1:{port}").infer(pb.ModelInferRequest(model_name="flights"), {UNREAD: "1"})
+    await server.stop(None)
+
+    assert (refused.value.status, refused.value.retry_after_s) == (503, 3)
 
 
 async def test_an_error_is_short_however_long_the_names_in_it_are() -> None:

@@ -1,5 +1,6 @@
 """The HTTP face of a model, asked without Serve."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,8 +36,8 @@ class Face:
         self.spans = Spans()
         self.log = PredictionLog(self.bus, pipeline="flights", replica="one", capacity_rows=1000, flush_s=0.01)
         telemetry = Telemetry("serving", processors=(self.spans.processor,))
-        answering = Answering("flights", self.shelf, self.log, telemetry, trace_ratio=0.0)
-        self.app = Inference(answering, max_request_bytes=10_000).app()
+        self.answering = Answering("flights", self.shelf, self.log, telemetry, trace_ratio=0.0)
+        self.app = Inference(self.answering, max_request_bytes=10_000).app()
 
     async def holds(self, *versions: int, answering: int | None = None) -> None:
         await self.shelf.follow(desired(*versions, answering=answering))
@@ -103,6 +104,7 @@ async def test_model_without_a_version_says_when_to_come_back(face: Face) -> Non
     assert (answer.status_code, answer.json()) == (503, {"error": "no version of flights answers yet"})
     assert answer.headers["retry-after"] == "1"
     assert (ready.status_code, ready.json()["ready"]) == (503, False)
+    assert ready.headers["retry-after"] == "1"
 
 
 async def test_metadata_lists_versions_and_tensors(face: Face) -> None:
@@ -214,6 +216,7 @@ async def test_door_is_ready_when_every_model_that_should_answer_does() -> None:
 
     assert (empty.status_code, empty.json()) == (200, {"ready": True})
     assert (waiting.status_code, waiting.json()) == (503, {"ready": False})
+    assert waiting.headers["retry-after"] == "1"
     assert live.json() == {"live": True}
     assert (unknown.status_code, unknown.json()) == (404, {"error": "no model 'trains' is served here"})
 
@@ -247,3 +250,23 @@ def answers_with(score: float) -> LoadedVersion:
         return np.full(2, score)
 
     return LoadedVersion(1, loaded(1).signature, loaded(1).reader, predict, loaded(1).bundle_digest)
+
+
+async def test_a_body_that_does_not_come_holds_its_place_for_so_long_and_no_longer(face: Face) -> None:
+    await face.holds(1, answering=1)
+    app = Inference(face.answering, max_request_bytes=10_000, request_timeout_s=0.01).app()
+    sent: list[Message] = []
+    parts = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+    async def receive() -> Message:
+        if not parts:
+            await asyncio.Event().wait()
+        return parts.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path = "/v2/models/flights/infer"
+    await app({"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}, receive, send)
+
+    assert sent[0]["status"] == 408
