@@ -38,7 +38,9 @@ ROWS = st.integers(1, 8).flatmap(
             "n": st.lists(st.integers(-(2**63), 2**63 - 1), min_size=rows, max_size=rows),
             "on": st.lists(st.booleans(), min_size=rows, max_size=rows),
             # A text with a NUL at its end is cut by numpy, on the client's side.
-            "who": st.lists(st.text(st.characters(exclude_characters="\0")), min_size=rows, max_size=rows),
+            "who": st.lists(
+                st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=rows, max_size=rows
+            ),
         }
     )
 )
@@ -117,6 +119,7 @@ def test_client_reads_the_answer(scores: list[float], outputs: list[str]) -> Non
     told = result.get_response()
     assert (told.model_name, told.model_version, told.id) == ("flights", "7", "q")
     assert [output.name for output in told.outputs] == outputs
+    assert told.parameters["prediction_id"].string_param == ids(scores)[0]
     if "score" in outputs:
         assert result.as_numpy("score").tolist() == scores
     if "prediction_id" in outputs:
