@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from everloop.sdk import Promotion as Promotion
     from everloop.sdk import Retraining as Retraining
     from everloop.sdk import Rollout as Rollout
+    from everloop.sdk import Scaling as Scaling
     from everloop.sdk import Shadow as Shadow
     from everloop.sdk import Streaming as Streaming
     from everloop.sdk import TimeSplit as TimeSplit

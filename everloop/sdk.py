@@ -27,7 +27,7 @@ from contracts.pipeline import (
     TriggerKind,
 )
 from contracts.precompute import Precompute
-from contracts.rollout import Canary, Guard, Rollout, Shadow, WhenQuiet
+from contracts.rollout import Canary, Guard, Rollout, Scaling, Shadow, WhenQuiet
 
 __all__ = [
     "AbsoluteGate",
@@ -49,6 +49,7 @@ __all__ = [
     "Promotion",
     "Retraining",
     "Rollout",
+    "Scaling",
     "Shadow",
     "Streaming",
     "TimeSplit",

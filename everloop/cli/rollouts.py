@@ -22,7 +22,9 @@ app = typer.Typer(
     no_args_is_help=True, help="Watch versions on their way to the traffic; pause, promote or abort them."
 )
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; recorded for good.", show_default=False)]
-RolloutId = Annotated[str, typer.Argument(help="Id of the rollout, as `rollout list` shows it, or its beginning.")]
+RolloutId = Annotated[
+    str, typer.Argument(metavar="ROLLOUT", help="A model, for its newest rollout, or the beginning of a rollout's id.")
+]
 
 
 @app.command("list")
@@ -61,11 +63,13 @@ def list_rollouts(
 def show(rollout: RolloutId, home: options.Home = None, as_json: options.Json = False) -> None:
     """Show a rollout: its steps, what was seen in each, and what the tests make of it.
 
-    Example: everloop rollout show 0a1c7d6e
+    Example: everloop rollout show flight_delays
     """
-    matches = [one for one in _rollouts(home, None) if one["rollout_id"].startswith(rollout)]
+    known = _rollouts(home, None)
+    newest = next((one for one in known if one["pipeline"] == rollout), None)
+    matches = [newest] if newest else [one for one in known if one["rollout_id"].startswith(rollout)]
     if len(matches) != 1:
-        raise CommandError(f"{len(matches) or 'no'} rollouts begin with {rollout}")
+        raise CommandError(f"{len(matches) or 'no'} rollouts begin with {rollout}, and no model of that name has any")
     found = matches[0]
     if as_json:
         show_json(found)

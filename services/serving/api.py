@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from contracts.registry import PromotionKind
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
-from services.serving.desired import HeldVersion, MessageCounts, ReplicaReport
+from services.serving.desired import HeldVersion, MessageCounts, ReplicaLoad, ReplicaReport
 from services.serving.domain import Deployment, Rollout
 from services.serving.ports import Board, Cluster, Deployments, Rollouts
 
@@ -39,6 +39,7 @@ class ReplicaView(BaseModel):
     predictions_logged: int
     predictions_waiting: int
     predictions_lost: int
+    load: ReplicaLoad
     messages: MessageCounts
 
 
@@ -107,5 +108,6 @@ def _replica_view(report: ReplicaReport) -> ReplicaView:
         predictions_logged=report.logged,
         predictions_waiting=report.waiting,
         predictions_lost=report.lost,
+        load=report.load,
         messages=report.messages,
     )
