@@ -21,6 +21,7 @@ class Reply:
 
     status: int
     body: bytes = b""
+    retry_after: bool = False
 
 
 class Connection(asyncio.Protocol):
@@ -30,6 +31,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Reply] | None = None
         self._body = b""
+        self._retry_after = False
         self.open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -39,11 +41,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._retry_after = self._retry_after or name.lower() == b"retry-after"
+
     def on_body(self, body: bytes) -> None:
         self._body += body
 
     def on_message_complete(self) -> None:
-        self._settle(Reply(self._parser.get_status_code(), self._body))
+        self._settle(Reply(self._parser.get_status_code(), self._body, self._retry_after))
         if not self._parser.should_keep_alive():
             self.close()
         self._parser = httptools.HttpResponseParser(self)
@@ -54,7 +59,7 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, request: bytes) -> Reply:
         """Ask and wait for the answer."""
-        self._body = b""
+        self._body, self._retry_after = b"", False
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         try:

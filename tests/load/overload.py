@@ -28,6 +28,7 @@ from tests.load.open_loop import Connection
 HOST = "127.0.0.1"
 CALM_REQUESTS = 200
 OVERLOADED = frozenset({429, 503})
+FAULTS = ("other_statuses", "refused_without_retry_after", "calm_failed", "predictions_lost")
 MIB = 2**20
 console = Console(stderr=True)
 
@@ -47,7 +48,7 @@ def main() -> int:
         for name, value in told.items():
             table.add_row(name.replace("_", " "), str(value))
         Console().print(table)
-    return 1 if told["other_statuses"] or told["calm_failed"] else 0
+    return 1 if any(told[fault] for fault in FAULTS) else 0
 
 
 async def _told(stack: ServingStack, flights: Flights, options: argparse.Namespace) -> dict[str, Any]:
@@ -66,7 +67,7 @@ async def _told(stack: ServingStack, flights: Flights, options: argparse.Namespa
     )
     before_ms, _ = await _calm(stack.port, asked)
     with _memory(stack) as memory:
-        statuses = await _flood(stack.port, asked, options.connections, options.seconds)
+        statuses, unadvised = await _flood(stack.port, asked, options.connections, options.seconds)
     console.print("calm again")
     after_ms, failed = await _calm(stack.port, asked)
     log = await _log(stack, name)
@@ -76,6 +77,7 @@ async def _told(stack: ServingStack, flights: Flights, options: argparse.Namespa
         "rows_per_request": options.rows,
         "answered_per_s": round(statuses[200] / options.seconds),
         "refused_with_429_or_503": overloaded,
+        "refused_without_retry_after": unadvised,
         "other_statuses": {str(status): n for status, n in statuses.items() if status not in {200, *OVERLOADED}},
         "replica_mib_before": round(memory[0] / MIB),
         "replica_mib_most": round(max(memory) / MIB),
@@ -87,24 +89,27 @@ async def _told(stack: ServingStack, flights: Flights, options: argparse.Namespa
     }
 
 
-async def _flood(port: int, asked: Sequence[bytes], connections: int, seconds: float) -> Counter[int]:
+async def _flood(port: int, asked: Sequence[bytes], connections: int, seconds: float) -> tuple[Counter[int], int]:
     statuses: Counter[int] = Counter()
+    unadvised = 0
     until = perf_counter() + seconds
 
     async def caller(number: int) -> None:
+        nonlocal unadvised
         connection: Connection | None = None
         while perf_counter() < until:
             if connection is None or not connection.open:
                 connection = (await asyncio.get_running_loop().create_connection(Connection, HOST, port))[1]
             reply = await connection.ask(asked[number % len(asked)])
             statuses[reply.status] += 1
+            unadvised += reply.status in OVERLOADED and not reply.retry_after
         if connection is not None:
             connection.close()
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(connections):
             tasks.create_task(caller(number))
-    return statuses
+    return statuses, unadvised
 
 
 async def _calm(port: int, asked: Sequence[bytes]) -> tuple[float, int]:

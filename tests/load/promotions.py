@@ -27,6 +27,7 @@ from tests.load.open_loop import OpenLoop
 HOST = "127.0.0.1"
 RETRIES, PAUSE_S = 2, 1.0
 """The documented retry: after no answer, 502, 503 or 504, twice, a second apart."""
+OVER = {"completed", "rolled_back", "superseded"}
 PATH = f"/v2/models/{DEFINITION.name}"
 console = Console(stderr=True)
 
@@ -44,7 +45,7 @@ def main() -> int:
         sys.stdout.write(json.dumps(told) + "\n")
     else:
         _show(told)
-    return 1 if told["failed"] or told["mixed"] else 0
+    return 1 if told["failed"] or told["mixed"] or told["completed"] != told["promotions"] else 0
 
 
 async def _told(stack: ServingStack, bundles: list[tuple[str, str]], options: argparse.Namespace) -> dict[str, Any]:
@@ -63,7 +64,8 @@ async def _told(stack: ServingStack, bundles: list[tuple[str, str]], options: ar
         await loop.run(options.seconds)
         for other in others:
             other.cancel()
-    return _summary(loop, flips, kills, options)
+        completed = await eventually(lambda: _completed(stack), within_s=120, every_s=0.2) or 0
+    return _summary(loop, flips, kills, completed - 1, options)
 
 
 async def _promote(
@@ -89,6 +91,16 @@ async def _kill(stack: ServingStack, every_s: float, kills: list[float], loop: O
             console.print(f"{kills[-1]:6.1f} s: killed one of {len(live)} replicas")
             with suppress(psutil.NoSuchProcess):
                 psutil.Process(live[0]).kill()
+
+
+async def _completed(stack: ServingStack) -> int | None:
+    """Count the rollouts that completed, once none is under way."""
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        rollouts = (
+            (await client.get(f"http://{HOST}:{stack.api_port}/v1/rollouts?limit=1000")).raise_for_status().json()
+        )
+    states = Counter(one["state"] for one in rollouts)
+    return states["completed"] if states.keys() <= OVER else None
 
 
 async def _answers(stack: ServingStack) -> bool:
@@ -117,7 +129,9 @@ def _request(port: int) -> Any:
     return write
 
 
-def _summary(loop: OpenLoop, flips: list[float], kills: list[float], options: argparse.Namespace) -> dict[str, Any]:
+def _summary(
+    loop: OpenLoop, flips: list[float], kills: list[float], completed: int, options: argparse.Namespace
+) -> dict[str, Any]:
     versions: Counter[str] = Counter()
     mixed = 0
     for asked in loop.asked:
@@ -131,11 +145,13 @@ def _summary(loop: OpenLoop, flips: list[float], kills: list[float], options: ar
         [asked.seconds for asked in loop.asked if all(abs(asked.due_at - at) > 2 for at in (*flips, *kills))]
     )
     statuses = Counter(asked.replies[-1].status for asked in loop.asked)
+    worst_ms, worst_quiet_ms = float(latencies_ms.max()), float(quiet.max()) if quiet.size else None
     return {
         "requests": len(loop.asked),
         "rate_per_s": options.rate,
         "replicas": options.replicas,
         "promotions": len(flips),
+        "completed": completed,
         "kills": len(kills),
         "failed": sum(count for status, count in statuses.items() if status != httpx.codes.OK),
         "retried": sum(len(asked.replies) > 1 for asked in loop.asked),
@@ -143,8 +159,9 @@ def _summary(loop: OpenLoop, flips: list[float], kills: list[float], options: ar
         "answers_by_version": dict(sorted(versions.items())),
         "median_ms": round(float(np.median(latencies_ms)), 2),
         "p99_ms": round(float(np.quantile(latencies_ms, 0.99)), 2),
-        "worst_ms": round(float(latencies_ms.max()), 2),
-        "worst_quiet_ms": round(float(quiet.max()), 2) if quiet.size else None,
+        "worst_ms": round(worst_ms, 2),
+        "worst_quiet_ms": worst_quiet_ms and round(worst_quiet_ms, 2),
+        "worst_added_ms": worst_quiet_ms and round(max(0.0, worst_ms - worst_quiet_ms), 2),
     }
 
 
