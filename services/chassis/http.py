@@ -1,6 +1,6 @@
 """HTTP: the same edge for every service. Errors are problem+json (RFC 9457), whatever went wrong."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from services.chassis.edge import MOUNT
 from services.chassis.errors import EverloopError, MalformedError, RejectedError, TransientError
@@ -35,7 +36,7 @@ Tx = Annotated[Transaction, Depends(_transaction, scope="function")]
 """The request's transaction: commits before the answer is sent, so that a 2xx is never taken back."""
 
 
-def create_app(service: str, *, router: APIRouter | None, check: Check) -> FastAPI:
+def create_app(service: str, *, router: APIRouter | None, check: Check, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     """Build a service's HTTP side: health, its own routes under /v1, OpenAPI, and problem+json for every error.
 
     Routes can be used once ``app.state.work`` is set.
@@ -44,6 +45,7 @@ def create_app(service: str, *, router: APIRouter | None, check: Check) -> FastA
     app.include_router(_health(check))
     if router:
         app.include_router(router, prefix=MOUNT)
+    app.router.routes.extend(routes)
     app.add_exception_handler(EverloopError, _on_everloop_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)

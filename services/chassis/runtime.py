@@ -66,7 +66,9 @@ class Runtime:
         """Start, yield, stop."""
         listener = socket.create_server((self._settings.host, self._settings.port))
         host, port = listener.getsockname()[:2]
-        app = create_app(self._service.name, router=self._service.router, check=self._check)
+        app = create_app(
+            self._service.name, router=self._service.router, routes=self._service.routes, check=self._check
+        )
         edge = Edge(app, telemetry=self.telemetry, max_body_bytes=self._settings.max_body_bytes)
         try:
             async with _serving(edge, listener, self._settings.drain_timeout_s):

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from opentelemetry.sdk.trace import SpanProcessor
 from sqlmodel import SQLModel
+from starlette.routing import BaseRoute
 
 from services.chassis.handling import Retries
 from services.chassis.logs import Log, set_up_logs
@@ -32,6 +33,7 @@ class Service:
         subscriptions: What it hears.
         ports: Protocol to the function that binds its adapter to a transaction's session.
         router: Its HTTP routes, mounted under ``/v1``.
+        routes: Protocols of others that it speaks beside them, with errors of their own.
         reconcilers: What drives slow work, outside of handlers.
         rows: Base of its rows; documents which tables are its own.
         migrations: Folder of its migrations; unset: ``services/<name>/migrations``.
@@ -43,6 +45,7 @@ class Service:
     subscriptions: tuple[Subscription, ...]
     ports: Ports
     router: APIRouter | None = None
+    routes: tuple[BaseRoute, ...] = ()
     reconcilers: tuple[Reconciler, ...] = ()
     rows: type[SQLModel] | None = None
     migrations: str = ""

@@ -5,6 +5,7 @@ from services.chassis.work import Reconciler
 from services.registry import api, handlers
 from services.registry.bundles import StoredBundles
 from services.registry.inspection import Inspector
+from services.registry.mlflow.edge import mlflow_routes
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.rows import Row
 from services.registry.settings import RegistrySettings
@@ -22,6 +23,7 @@ def build(settings: RegistrySettings) -> Service:
         handlers.SUBSCRIPTIONS,
         PORTS,
         router=api.router,
+        routes=mlflow_routes(),
         reconcilers=(Reconciler(inspector.step),),
         rows=Row,
     )

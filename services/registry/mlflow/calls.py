@@ -1,0 +1,141 @@
+"""A call of MLflow's protocol: arguments checked, one transaction, an answer or an error in MLflow's JSON."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_origin
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.chassis.errors import EverloopError, MalformedError, RejectedError, TransientError
+from services.chassis.http import READING
+from services.chassis.logs import Log
+from services.chassis.work import Transaction, Work
+from services.registry.mlflow.errors import Code, MlflowError
+
+log = Log(__name__)
+JSON = "application/json"
+
+
+class Arguments(BaseModel):
+    """What a call is given. As in protobuf's JSON, numbers may be texts, and unknown names are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+A = TypeVar("A", bound=Arguments)
+Handler = Callable[[A, Transaction], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of the protocol.
+
+    Attributes:
+        verb: The HTTP method.
+        path: Below ``/api/2.0``, with Starlette's ``{name}`` for what is part of the path.
+        arguments: What it is given: path, and body or query.
+        handler: Answers it.
+        reads: Whether it only reads, for a POST that does.
+    """
+
+    verb: str
+    path: str
+    arguments: type[Arguments]
+    handler: Handler[Any]
+    reads: bool = False
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        try:
+            work = work_of(request)
+            arguments = await self._read(request)
+            async with work.transaction(write=not (self.reads or self.verb in READING)) as transaction:
+                answer = await self.handler(arguments, transaction)
+        except Exception as error:  # whatever happened, the client is told in its own protocol
+            return failure(request, error)
+        return Response(orjson.dumps(answer), media_type=JSON)
+
+    async def _read(self, request: Request) -> Arguments:
+        given: dict[str, Any] = {}
+        for name in request.query_params:
+            values = request.query_params.getlist(name)
+            field = self.arguments.model_fields.get(name)
+            given[name] = values if field and get_origin(field.annotation) is tuple else values[-1]
+        if self.verb not in READING:
+            given |= _object(await request.body())
+        return self.arguments.model_validate(given | request.path_params)
+
+
+def routes(methods: Iterable[Method]) -> list[Route]:
+    """Make Starlette's routes, to be mounted below ``/api/2.0``."""
+    return [Route(method.path, method, methods=[method.verb]) for method in methods]
+
+
+def work_of(request: Request) -> Work:
+    """Find what opens transactions.
+
+    Raises:
+        TransientError: The service still starts.
+    """
+    work: Work | None = getattr(request.app.state, "work", None)
+    if work is None:
+        raise TransientError("service_starting")
+    return work
+
+
+def failure(request: Request, error: Exception) -> Response:
+    """Say in MLflow's words what went wrong."""
+    code, message = _told(error)
+    if code is Code.INTERNAL_ERROR:
+        log.error("request failed", method=request.method, path=request.url.path, error=type(error).__name__)
+    headers = {"Retry-After": "1"} if code is Code.TEMPORARILY_UNAVAILABLE else {}
+    content = orjson.dumps({"error_code": code.value[1], "message": message})
+    return Response(content, code.status, headers, media_type=JSON)
+
+
+def _told(error: Exception) -> tuple[Code, str]:
+    match error:
+        case MlflowError():
+            return error.code, str(error)
+        case ValidationError():
+            return Code.INVALID_PARAMETER_VALUE, _faults(error)
+        case HTTPException(status_code=413):
+            return Code.INVALID_PARAMETER_VALUE, str(error.detail)
+        case RejectedError() if error.slug.endswith("_not_found"):
+            return Code.RESOURCE_DOES_NOT_EXIST, str(error)
+        case RejectedError():
+            return Code.PERMISSION_DENIED, str(error)
+        case MalformedError():
+            return Code.INVALID_PARAMETER_VALUE, str(error)
+        case EverloopError():
+            return Code.TEMPORARILY_UNAVAILABLE, str(error)
+        case _:
+            return Code.INTERNAL_ERROR, "the service failed; its log tells why"
+
+
+def _faults(error: ValidationError) -> str:
+    said = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        name = ".".join(map(str, fault["loc"]))
+        if fault["type"] == "missing":
+            said.append(f"Missing value for required parameter '{name}'.")
+        else:
+            said.append(f"Invalid value for parameter '{name}': {fault['msg']}.")
+    return " ".join(said)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    try:
+        read = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MlflowError(Code.BAD_REQUEST, f"The body is not JSON: {error}.") from error
+    if not isinstance(read, dict):
+        raise MlflowError(Code.BAD_REQUEST, "The body must be a JSON object.")
+    return read
