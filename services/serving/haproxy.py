@@ -8,6 +8,7 @@ whenever a replica comes or goes.
 import re
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from json import dumps
 from pathlib import Path
 
@@ -50,6 +51,12 @@ _TO_THE_MODEL = f"""\
 _TO_THE_DOOR = f"    http-request set-header application {DOOR}\n"
 # Only a request that was sent in one piece can be sent again, and one whose sender is slow holds no replica.
 _WHOLE_REQUESTS = "    option http-buffer-request\n    timeout http-request 30s\n"
+# Noted before all else, for HAProxy can give up while it waits for the rest of a request.
+_WHO_ASKS = "    tcp-request content set-var(txn.people) bool(true) if { path_beg /v1/ }\n"
+_TO_PEOPLE = (
+    "    http-after-response set-header content-type application/problem+json"
+    " if { var(txn.people) -m bool } { status ge 400 }\n"
+)
 _FOR_PEOPLE = "    http-request replace-path ^/v1/models/([^/]+)(/.*)?$ /v2/models/\\1/v1\\2\n"
 
 
@@ -90,7 +97,7 @@ def _added(section: tuple[str, str], words: list[str]) -> Iterator[str]:
                 f"    http-error {_error(status, text)}\n" for status, text in ERRORS.items() if status in OF_HAPROXY
             )
         case ("frontend", "http_frontend"), ["bind"]:
-            yield _FOR_PEOPLE
+            yield from (_WHO_ASKS, _FOR_PEOPLE, _TO_PEOPLE)
             # What Serve itself answers, where no application of ours does.
             yield from (
                 f"    http-response return {_error(status, text)} if {{ status {status} }} {PLAIN_TEXT}\n"
@@ -102,9 +109,23 @@ def _added(section: tuple[str, str], words: list[str]) -> Iterator[str]:
             yield _TO_THE_DOOR
 
 
+def problem(status: int, detail: str) -> dict[str, str | int]:
+    """Say an error to people: problem+json, RFC 9457."""
+    title = HTTPStatus(status).phrase
+    slug = title.lower().replace(" ", "_").replace("-", "_")
+    return {"type": f"urn:everloop:problem:{slug}", "title": title, "status": status, "detail": detail}
+
+
 def _error(status: int, text: str) -> str:
+    """Write an error that begins as whoever asks expects it; to both, its text is what it ends with."""
     again = f" hdr retry-after {RETRY_AFTER_S}" if status in WORTH_ANOTHER_TRY else ""
-    return f"status {status} content-type application/json string '{dumps({'error': text})}'{again}"
+    end = f": {dumps(text)}}}"
+    people, protocol = (
+        dumps(said).removeprefix("{").removesuffix(end).replace('"', '\\"')
+        for said in (problem(status, text), {"error": text})
+    )
+    said = f'{{%[var(txn.people,no),iif("{people}","{protocol}")]{end}'
+    return f"status {status} content-type application/json lf-string '{said}'{again}"
 
 
 def main() -> None:

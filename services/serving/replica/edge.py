@@ -8,7 +8,6 @@ problem+json (RFC 9457). Serve gives a model one prefix, ``/v2/models/<name>``, 
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -20,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.chassis.logs import Log
+from services.serving.haproxy import problem
 from services.serving.replica.errors import RequestError, log_bug
 from services.serving.replica.openapi import PROBLEM
 from services.serving.replica.v2 import JSON
@@ -64,10 +64,7 @@ def answer(
 def refusal(path: str, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Say what is wrong, as the path's clients expect it."""
     if asked_path(path).startswith("/v1/"):
-        title = HTTPStatus(status).phrase
-        slug = title.lower().replace(" ", "_").replace("-", "_")
-        content = {"type": f"urn:everloop:problem:{slug}", "title": title, "status": status, "detail": message}
-        refused = answer(content, status, media_type=PROBLEM)
+        refused = answer(problem(status, message), status, media_type=PROBLEM)
     else:
         refused = answer({"error": message}, status)
     refused.headers.update(headers or {})

@@ -73,6 +73,49 @@ def test_edges_own_errors_are_the_protocols(tmp_path: Path) -> None:
     assert nobody.json() == {"error": "no replica of the model can answer now; come again"}
 
 
+def test_edges_own_errors_are_problems_to_people(tmp_path: Path) -> None:
+    with haproxy(tmp_path, edited(written_by_ray(tmp_path))) as (http, _):
+        nobody = httpx.post(f"http://{http}/v1/models/{MODEL}/predict", json={}, trust_env=False, timeout=30)
+
+    assert nobody.headers["retry-after"] == "1"
+    assert_problem(nobody, 503, "Service Unavailable", "no replica of the model can answer now; come again")
+
+
+def test_who_does_not_send_the_rest_is_told_in_the_words_of_the_path(tmp_path: Path) -> None:
+    head = "POST {} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{{"
+    configuration = edited(written_by_ray(tmp_path)).replace("timeout http-request 30s", "timeout http-request 50ms")
+    with haproxy(tmp_path, configuration) as (http, _):
+        people, protocol = (
+            asked(http, head.format(path)) for path in (f"/v1/models/{MODEL}/predict", f"/v2/models/{MODEL}/infer")
+        )
+
+    text = "the request did not come, or was not answered, in time"
+    assert_problem(people, 408, "Request Timeout", text)
+    assert (protocol.headers["content-type"], protocol.json()) == ("application/json", {"error": text})
+
+
+def asked(address: str, request: str) -> httpx.Response:
+    """Send what no client would, and read the answer until HAProxy hangs up."""
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request.encode())
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    return httpx.Response(int(status.split()[1]), headers=headers, content=body)
+
+
+def assert_problem(answer: httpx.Response, status: int, title: str, detail: str) -> None:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    slug = title.lower().replace(" ", "_")
+    assert answer.json() == {
+        "type": f"urn:everloop:problem:{slug}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+
+
 @contextmanager
 def answered_by(tmp_path: Path, *answers: bytes) -> Iterator[str]:
     """Have one replica answer with these bytes, one connection each, and hang up; gives where to ask."""
@@ -95,6 +138,11 @@ def answered_by(tmp_path: Path, *answers: bytes) -> Iterator[str]:
         thread.join()
 
 
+def for_people(url: str) -> str:
+    """Ask the same model by the path for people."""
+    return url.replace("/v2/", "/v1/").replace("/infer", "/predict")
+
+
 def test_plain_text_of_serve_becomes_the_protocols_error(tmp_path: Path) -> None:
     text = b"Request dropped due to backpressure"
     head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: {len(text)}\r\n\r\n"
@@ -105,6 +153,24 @@ def test_plain_text_of_serve_becomes_the_protocols_error(tmp_path: Path) -> None
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "1"
     assert refused.json() == {"error": "no replica of the model can answer now; come again"}
+
+
+def test_plain_text_of_serve_becomes_a_problem_to_people(tmp_path: Path) -> None:
+    head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\n"
+
+    with answered_by(tmp_path, head + b"Dropped") as url:
+        refused = httpx.post(for_people(url), json={}, trust_env=False)
+
+    assert_problem(refused, 503, "Service Unavailable", "no replica of the model can answer now; come again")
+
+
+def test_answers_to_people_pass_as_they_are(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+    with answered_by(tmp_path, answer) as url:
+        answered = httpx.post(for_people(url), json={}, trust_env=False)
+
+    assert (answered.headers["content-type"], answered.json()) == ("application/json", {})
 
 
 def test_request_that_got_no_answer_is_asked_again(tmp_path: Path) -> None:
