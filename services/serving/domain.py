@@ -1,6 +1,6 @@
 """Deployments, rollouts and what replicas say of themselves. No I/O. How a rollout goes on stands in ``advancing``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -126,6 +126,14 @@ class Rollout:
     def stage(self) -> Stage:
         """The stage it is in, while it is watched."""
         return self.stages[self.evidence.present.step]
+
+
+def in_turn(rollouts: Iterable[Rollout]) -> list[Rollout]:
+    """Put the open rollouts of a model in the order in which they come to the traffic.
+
+    One that has begun stays first: clocks can go back, and two rollouts must not go on at once.
+    """
+    return sorted(rollouts, key=lambda one: (one.state is RolloutState.PENDING, one.requested_at, one.id))
 
 
 class HoldState(StrEnum):

@@ -17,7 +17,7 @@ from services.chassis.logs import Log
 from services.chassis.work import Transaction, Work
 from services.serving.advancing import advance, is_late
 from services.serving.desired import DesiredLookup, desire
-from services.serving.domain import WATCHED, Deployment, Fleet, Rollout, RolloutState, settle
+from services.serving.domain import WATCHED, Deployment, Fleet, Rollout, RolloutState, in_turn, settle
 from services.serving.ports import Board, Cluster, Deployments, Rollouts, ScoreCells
 from services.serving.telling import news
 
@@ -103,7 +103,7 @@ class Driver:
         async with work.transaction(write=False) as transaction:
             deployment = await transaction.port(Deployments).get(pipeline) or deployment
             rollouts = transaction.port(Rollouts)
-            waiting = list(await rollouts.open(pipeline))
+            waiting = in_turn(await rollouts.open(pipeline))
             kept = [await rollouts.get(id_) for id_ in (deployment.answering, deployment.previous) if id_]
             earlier = await rollouts.recent(pipeline, limit=EARLIER_ROLLOUTS)
             desired = desire(deployment, [*earlier, *waiting, *filter(None, kept)])

@@ -17,7 +17,7 @@ from contracts.serving import (
 from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause, Subscription
 from services.serving.advancing import abort, hasten, pause, resume, roll_back
-from services.serving.domain import WATCHED, Deployment, Rollout, settle
+from services.serving.domain import WATCHED, Deployment, Rollout, in_turn, settle
 from services.serving.ports import Deployments, Rollouts
 from services.serving.telling import news
 
@@ -136,7 +136,7 @@ async def _found(command: Steering, deployments: Deployments, rollouts: Rollouts
     if command.rollout_id:
         found = await rollouts.get(command.rollout_id)
     else:
-        found = next(iter(await rollouts.open(command.pipeline)), None)
+        found = next(iter(in_turn(await rollouts.open(command.pipeline))), None)
     if deployment is None or found is None or found.pipeline != command.pipeline:
         raise RejectedError("rollout_not_found", pipeline=command.pipeline, rollout_id=command.rollout_id)
     return deployment, found

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from contracts.monitoring import QualityDegraded
 from contracts.registry import ModelVersionPromoted, PromotionKind
 from contracts.rollout import Guard
 from services.chassis.subscriptions import Cause
@@ -61,6 +62,23 @@ def promoted(version: int = 1) -> ModelVersionPromoted:
         run_id=UUID(int=version),
         bundle_uri=f"/store/{version}",
         bundle_digest=DIGEST,
+    )
+
+
+def degraded(version: int) -> QualityDegraded:
+    return QualityDegraded(
+        pipeline="flights",
+        version=version,
+        window_start=NOW,
+        window_end=NOW + timedelta(minutes=1),
+        metric="auc",
+        value=0.61,
+        low=0.59,
+        high=0.63,
+        reference=0.71,
+        threshold=0.68,
+        predictions=600,
+        labelled=600,
     )
 
 

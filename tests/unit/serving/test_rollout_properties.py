@@ -1,32 +1,50 @@
 """Whatever replicas report, whoever dies and whatever people say, in any order: at most one version answers."""
 
-from contextlib import suppress
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from contracts.message import Message
+from contracts.monitoring import QualityDegraded
 from contracts.rollout import Canary, Guard, Shadow, WhenQuiet
 from contracts.rollout import Rollout as Plan
-from services.chassis.errors import RejectedError
-from services.serving.advancing import abort, advance, hasten, pause, resume, roll_back, supersede
+from contracts.serving import AbortRollout, PauseRollout, PromoteRollout, ResumeRollout
+from services.serving.advancing import advance
 from services.serving.desired import DesiredState, desire
 from services.serving.domain import (
     BEFORE_FLIP,
     OPEN,
+    Deployment,
     Fleet,
     Held,
     HoldState,
     Replica,
     Rollout,
     RolloutState,
+    in_turn,
     settle,
 )
+from services.serving.handlers import on_version_promoted
+from services.serving.steering import (
+    Steering,
+    abort_rollout,
+    on_quality_degraded,
+    pause_rollout,
+    promote_rollout,
+    resume_rollout,
+)
 from services.serving.traffic import Traffic
-from tests.fakes.serving.examples import NOW, deployment, rollout
+from tests.fakes.serving.deployments import InMemoryDeployments
+from tests.fakes.serving.examples import NOW, cause, degraded, deployment, promoted, rollout
+from tests.fakes.serving.rollouts import InMemoryRollouts
 
+T = TypeVar("T")
 MINUTE = timedelta(minutes=1)
 PLANS = st.builds(
     Plan,
@@ -37,11 +55,27 @@ PLANS = st.builds(
             (Canary(share=0.1, bake=MINUTE / 2, min_requests=5, max_wait=2 * MINUTE), Canary(share=0.5, bake=MINUTE)),
         ]
     ),
-    bake=st.sampled_from([timedelta(0), MINUTE]),
+    bake=st.sampled_from([timedelta(0), 5 * MINUTE]),
     when_quiet=st.sampled_from(WhenQuiet),
     guard=st.just(Guard(slow_s=0.1)),
 )
+WORDS: dict[type, Any] = {
+    PauseRollout: pause_rollout,
+    ResumeRollout: resume_rollout,
+    PromoteRollout: promote_rollout,
+    AbortRollout: abort_rollout,
+}
 OVER = frozenset(RolloutState) - OPEN
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run what waits for nothing, as ports in memory do; an event loop for each would take most of the time."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    raise AssertionError("it waits for something")
 
 
 class RolloutStory(RuleBasedStateMachine):
@@ -50,45 +84,71 @@ class RolloutStory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
-        first = rollout(1, state=RolloutState.COMPLETED)
-        self.deployment = deployment(replicas=2, answering=first.id)
-        self.rollouts = {first.id: first}
+        self.deployments, self.kept = InMemoryDeployments(), InMemoryRollouts()
+        first = rollout(1, state=RolloutState.COMPLETED, requested_at=NOW)
+        at_once(self.kept.save(first))
+        at_once(self.deployments.save(deployment(replicas=2, answering=first.id)))
         self.replicas: dict[str, Replica] = {}
-        self.numbers = 1
+        self.promotions = self.words = 0
         self.loaded_for = {(1, first.id)}
         """Versions that some replica verified, and for which rollout."""
         for name in "ab":
             self.obey(name, fails=0)
 
     @property
+    def deployment(self) -> Deployment:
+        found = at_once(self.deployments.get("flights"))
+        assert found is not None
+        return found
+
+    @property
+    def rollouts(self) -> dict[UUID, Rollout]:
+        return {one.id: one for one in at_once(self.kept.recent(limit=1000))}
+
+    @property
     def open(self) -> list[Rollout]:
-        return [one for one in self.rollouts.values() if one.state in OPEN]
+        return in_turn(at_once(self.kept.open("flights")))
 
     @property
     def desired(self) -> DesiredState:
         return desire(self.deployment, self.rollouts.values())
 
-    def write(self, before: Rollout, after: Rollout) -> None:
-        """Put a rollout on record, as the driver and the handlers do."""
+    def hear(self, heard: Coroutine[Any, Any, list[Message]]) -> None:
+        """Let the service handle a message."""
+        before = self.rollouts
+        at_once(heard)
+        for id_, after in self.rollouts.items():
+            if id_ in before:
+                self.check(before[id_], after)
+
+    def check(self, before: Rollout, after: Rollout) -> None:
+        """Hold a rollout against what it was."""
         assert before.state in OPEN or after == before, "what is over stays over"
         if before.step is not None and after.step is not None:
             assert after.step - before.step in (0, 1), "steps come one after the other"
         if before.state in BEFORE_FLIP and after.state not in BEFORE_FLIP | OVER:
             assert after.state is RolloutState.FLIPPING
             assert (after.version, after.id) in self.loaded_for, "verified before any traffic"
-        self.deployment = settle(self.deployment, after)
-        self.rollouts[after.id] = after
 
-    @rule(plan=PLANS, hurry=st.integers(0, 9))
-    def promote(self, plan: Plan, hurry: int) -> None:
-        if self.open and hurry:
+    @rule(
+        plan=PLANS,
+        hurry=st.booleans(),
+        whom=st.lists(st.sampled_from(["next", "answering", "former"]), min_size=1, max_size=2),
+        clock_s=st.sampled_from([0, 0, -1000]),
+    )
+    def promote(self, plan: Plan, hurry: bool, whom: list[str], clock_s: int) -> None:
+        """Promote the next version, or go back, or change one's mind; the registry's clock may go back as well."""
+        if self.open and not hurry:
             return
-        self.numbers += 1
-        for waiting in self.open:
-            if waiting.state in BEFORE_FLIP:
-                self.write(waiting, supersede(waiting, self.numbers, now=self.now))
-        new = rollout(self.numbers, plan=plan, requested_at=self.now)
-        self.rollouts[new.id] = new
+        for which in whom:
+            chosen = {"answering": self.deployment.answering, "former": self.deployment.previous}.get(which)
+            version = (
+                self.rollouts[chosen].version if chosen else max(one.version for one in self.rollouts.values()) + 1
+            )
+            self.promotions += 1
+            at_once(self.deployments.save(replace(self.deployment, plan=plan)))
+            said = cause(f"promotion-{self.promotions}", later_s=(self.now - NOW).total_seconds() + clock_s)
+            self.hear(on_version_promoted(promoted(version), self.deployments, self.kept, said))
 
     @rule(name=st.sampled_from("ab"), fails=st.integers(0, 9))
     def obey(self, name: str, fails: int) -> None:
@@ -137,32 +197,24 @@ class RolloutStory(RuleBasedStateMachine):
         self.now += timedelta(seconds=seconds)
         for before in self.open[:1]:
             fleet = Fleet(tuple(self.replicas.values()), reachable=reachable)
-            answering = self.desired.answering
-            self.write(before, advance(before, self.deployment, fleet, answering=answering, now=self.now))
+            after = advance(before, self.deployment, fleet, answering=self.desired.answering, now=self.now)
+            self.check(before, after)
+            at_once(self.deployments.save(settle(self.deployment, after)))
+            at_once(self.kept.save(after))
 
     @precondition(lambda self: self.open)
-    @rule(
-        word=st.sampled_from(["pause", "resume", "resume", "hasten", "abort", "quality"]), seriously=st.integers(0, 9)
-    )
-    def say(self, word: str, seriously: int) -> None:
+    @rule(word=st.sampled_from([*WORDS, QualityDegraded]), seriously=st.integers(0, 9), whose=st.integers(0, 3))
+    def say(self, word: type[Steering | QualityDegraded], seriously: int, whose: int) -> None:
         if seriously:
             return
-        before = self.open[0]
-        with suppress(RejectedError):
-            match word:
-                case "pause":
-                    after = pause(before)
-                case "resume":
-                    after = resume(before, now=self.now)
-                case "hasten":
-                    after = hasten(before, now=self.now)
-                case "abort":
-                    after = abort(before, self.deployment, "by ada", now=self.now)
-                case _:
-                    if before.state is not RolloutState.BAKING:
-                        return
-                    after = roll_back(before, "quality", now=self.now)
-            self.write(before, after)
+        self.words += 1
+        meant = self.open[0] if whose else self.open[-1]
+        heard = cause(f"word-{self.words}", later_s=(self.now - NOW).total_seconds())
+        if word is QualityDegraded:
+            self.hear(on_quality_degraded(degraded(meant.version), self.deployments, self.kept, heard))
+            return
+        command: Any = word(pipeline="flights", rollout_id=meant.id, requested_by="ada", reason="LGA")
+        self.hear(WORDS[word](command, self.deployments, self.kept, heard))
 
     @invariant()
     def somebody_answers_and_only_one(self) -> None:
@@ -171,6 +223,11 @@ class RolloutStory(RuleBasedStateMachine):
         assert chosen.state not in OVER - {RolloutState.COMPLETED}, "what was rolled back never answers"
         assert chosen.state not in BEFORE_FLIP
         assert self.desired.answering == chosen.version
+
+    @invariant()
+    def one_rollout_goes_on_at_a_time(self) -> None:
+        begun = [one for one in self.open if one.state is not RolloutState.PENDING]
+        assert begun in ([], self.open[:1])
 
     @invariant()
     def only_verified_versions_answer(self) -> None:
@@ -191,5 +248,5 @@ class RolloutStory(RuleBasedStateMachine):
         assert desired.split.shadow or watched.state is RolloutState.STEPPING
 
 
-RolloutStory.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+RolloutStory.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 TestRolloutStory = RolloutStory.TestCase

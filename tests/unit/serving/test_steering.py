@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from contracts.message import Message
-from contracts.monitoring import QualityDegraded
 from contracts.rollout import WhenQuiet
 from contracts.serving import (
     AbortRollout,
@@ -23,7 +22,7 @@ from contracts.serving import (
     RolloutStepped,
 )
 from services.serving.domain import RolloutState
-from tests.fakes.serving.examples import NOW
+from tests.fakes.serving.examples import degraded
 from tests.fakes.serving.story import GUARDED, Manner, Story
 
 MINUTE = timedelta(minutes=1)
@@ -232,26 +231,24 @@ async def test_other_promotion_waits_until_the_version_that_answers_has_baked(st
     assert [(one.version, one.previous_version) for one in completed] == [(2, 1), (3, 2)]
 
 
+async def test_promotion_that_seems_older_waits_for_the_version_that_answers_all_the_same(story: Story) -> None:
+    story.asked = 40
+    await story.promote(2)
+    await story.until(RolloutState.BAKING)
+    now = story.now
+    story.now -= timedelta(hours=1)
+    await story.promote(3)
+    story.now = now
+
+    await story.settle(2, every_s=1)
+
+    assert (await story.rollout(2)).state is RolloutState.BAKING
+    assert (await story.rollout(3)).state is RolloutState.PENDING
+
+
 def by_ada() -> dict[str, Any]:
     return {"pipeline": "flights", "requested_by": "ada", "reason": "LGA"}
 
 
 def kinds(facts: list[Message]) -> list[type[Message]]:
     return [type(fact) for fact in facts]
-
-
-def degraded(version: int) -> QualityDegraded:
-    return QualityDegraded(
-        pipeline="flights",
-        version=version,
-        window_start=NOW,
-        window_end=NOW + MINUTE,
-        metric="auc",
-        value=0.61,
-        low=0.59,
-        high=0.63,
-        reference=0.71,
-        threshold=0.68,
-        predictions=600,
-        labelled=600,
-    )
