@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from contracts.envelope import CONTENT_TYPE, MAX_BODY_BYTES
 from contracts.message import utc_now
@@ -108,7 +108,8 @@ class Follower:
                     # What is desired may have changed in the meantime, and comes before what is only kept.
                     if await self._shelf.keep_one(desired):
                         continue
-            except TransientError as error:
+            # What can't be understood is written anew some day; until then this replica goes on as it is.
+            except (TransientError, ValidationError) as error:
                 log.warning("board can't be read", detail=str(error))
             await changes.wait(LOOK_AGAIN_S)
 

@@ -5,6 +5,7 @@ a row's features along gets a live answer instead; whoever does not is told why 
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from pydantic import ValidationError
 
 from contracts.message import utc_now
 from everloop import storage
@@ -101,7 +103,7 @@ class Precomputed:
                 try:
                     desired = await board.desired(self._pipeline)
                     await self.follow(desired.lookup if desired else None)
-                except TransientError as error:
+                except (TransientError, ValidationError) as error:
                     log.warning("board can't be read", detail=str(error))
                 await changes.wait(LOOK_AGAIN_S)
 
@@ -117,7 +119,7 @@ class Precomputed:
             return
         try:
             lookup = await asyncio.to_thread(self._open, wanted)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, sqlite3.Error) as error:
             self._failed = (wanted.digest, monotonic())
             log.exception("lookup can't be opened", precomputation_id=str(wanted.precomputation_id), error=str(error))
             return

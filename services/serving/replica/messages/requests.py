@@ -6,6 +6,7 @@ the first for dead) store one result: the first's.
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID, uuid5
@@ -22,7 +23,7 @@ from services.chassis.backoff import Backoff
 from services.chassis.bus import MESSAGE_ID, Bus
 from services.chassis.consumers import heartbeat, keep_pulling
 from services.chassis.delivery import Delivery
-from services.chassis.errors import TransientError
+from services.chassis.errors import EverloopError, TransientError
 from services.chassis.logs import Log
 from services.chassis.pulls import Pull
 from services.chassis.streams import ConsumerDefinition
@@ -113,13 +114,18 @@ class Requests:
             async with heartbeat([delivery], self._definition):
                 await self._insist(delivery, stopping)
         except StoppingError:
-            await delivery.nak(0)
+            await self._give_back(delivery, 0)
         except Exception as error:
             # Whatever it is, the request comes again and is given up in the end, with an answer.
             log_bug(log, "request stumbled", error, subject=delivery.subject, deliveries=delivery.deliveries)
-            await delivery.nak(1.0)
+            await self._give_back(delivery, 1.0)
         finally:
             self._slots.release()
+
+    async def _give_back(self, delivery: Delivery, delay_s: float) -> None:
+        # Where the broker does not hear it, the request comes again by itself, later.
+        with suppress(EverloopError):
+            await delivery.nak(delay_s)
 
     async def _insist(self, delivery: Delivery, stopping: asyncio.Event) -> None:
         """Settle a request; an absent broker, or a model that has no time now, costs patience and no delivery."""

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
-from services.serving.desired import ReplicaLoad, ReplicaReport, Split
+from services.serving.desired import DesiredState, ReplicaLoad, ReplicaReport, Split
 from services.serving.domain import HoldState
 from services.serving.replica.following import Follower
 from services.serving.replica.prediction_log import PredictionLog
@@ -90,3 +91,22 @@ async def test_report_holds_what_was_counted(replica: Replica) -> None:
     assert (report.load.requests, report.load.calls) == (3, 1)
     counted = {one.version: (one.step, one.requests, one.errors) for one in report.traffic}
     assert counted == {1: (2, 0, 0), 2: (2, 1, 1)}
+
+
+async def test_a_board_that_cannot_be_understood_changes_nothing(replica: Replica) -> None:
+    await replica.board.post_desired(desired(1, answering=1))
+    broken = [ValidationError.from_exception_data("DesiredState", [])]
+    understood = replica.board.desired
+
+    async def read(pipeline: str) -> DesiredState | None:
+        if replica.shelf.answering and broken:
+            raise broken.pop()
+        return await understood(pipeline)
+
+    replica.board.desired = read  # type: ignore[method-assign]
+    async with replica.running():
+        await eventually(lambda: replica.shelf.answering)
+        await replica.board.post_desired(desired(2, answering=2))
+        await eventually(lambda: not broken)
+        await replica.board.post_desired(desired(2, answering=2))
+        await eventually(lambda: replica.shelf.answering and replica.shelf.answering.version == 2)

@@ -1,5 +1,7 @@
 """What is asked over the broker, and in which order it is said."""
 
+import asyncio
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +12,13 @@ from pydantic import ValidationError
 
 from contracts.inference import MOST_ROWS, RequestInference
 from services.chassis.delivery import Arrival, Delivery, delivery_of
+from services.chassis.errors import TransientError
 from services.chassis.logs import JsonFormatter
 from services.chassis.replies import ERROR_CODE
 from services.chassis.telemetry import Telemetry
 from services.serving.replica.answering import Answering
 from services.serving.replica.messages.replying import Replying, failure
+from services.serving.replica.messages.requests import Requests
 from services.serving.replica.messages.rows import _parts
 from services.serving.replica.shelf import Shelf
 from tests.unit.serving.replica.test_shelf import Loader, desired
@@ -109,3 +113,23 @@ async def test_a_bug_is_told_by_its_place_and_not_by_what_was_asked(caplog: pyte
 
 def broken(version: str | None = None, *, routing_key: str | None = None) -> Any:
     raise ValueError("secret of whoever asked")
+
+
+async def test_a_broker_that_does_not_hear_takes_no_replica_with_it() -> None:
+    requests = Requests(None, Asked("flights"), None, None, at_once=1)  # type: ignore[arg-type]  # not reached
+    await requests._slots.acquire()
+
+    async def unheard(word: bytes) -> None:
+        raise TransientError("bus_unavailable")
+
+    delivery = replace(row(1, "a"), body=b"{}", answer=unheard)
+    await requests._work(delivery, asyncio.Event())
+
+    assert not requests._slots.locked()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Names a model."""
+
+    model: str
