@@ -54,6 +54,16 @@ def test_identical_candidate_is_rolled_back_no_more_often_than_stated() -> None:
     assert sum(map(bool, false)) <= ROLLOUTS * GUARD.false_rollback_rate
 
 
+def test_rate_holds_over_a_whole_rollout_with_replicas_that_come_and_go() -> None:
+    at = np.random.default_rng(16)
+
+    false = [
+        any(one.failed for evidence in whole_rollout(at) for one in evidence.verdicts(GUARD)) for _ in range(ROLLOUTS)
+    ]
+
+    assert sum(false) <= ROLLOUTS * GUARD.false_rollback_rate
+
+
 def test_rate_holds_where_nothing_at_all_is_tolerated() -> None:
     at, strict = np.random.default_rng(15), Guard(max_error_ratio=1, max_slow_ratio=1, max_shift=1e-6, slow_s=0.1)
 
@@ -124,6 +134,26 @@ def faults_of(
 ) -> tuple[GuardVerdict, ...]:
     """Roll a candidate out, looking every second; gives the faults it is rolled back for, if any."""
     return next((faults for _, faults in watched(candidate, at, champion=champion, guard=guard)), ())
+
+
+def whole_rollout(at: np.random.Generator, *, looks: int = 12) -> Iterator[Evidence]:
+    """Roll an identical candidate out: shadow, two canaries, bake. Gives the evidence at every look."""
+    evidence = Evidence(score_edges=tuple(EDGES.tolist()))
+    for step, (share, copied) in enumerate([(1.0, True), (0.05, False), (0.5, False), (0.1, True)]):
+        evidence, seen = evidence.begin(step, NOW, GUARD), {"a": Arms(), "b": Arms()}
+        for look in range(looks):
+            for name, known in seen.items():
+                requests, weather = int(at.poisson(PER_LOOK / 2)), float(at.lognormal(0, 0.5))
+                ours = int(at.binomial(requests, share))
+                others = ours if copied else requests - ours
+                seen[name] = known + Arms(
+                    CHAMPION.answer(ours, weather=weather, at=at), CHAMPION.answer(others, weather=weather, at=at)
+                )
+            evidence = evidence.hear(seen, GUARD)
+            yield evidence
+            if at.random() < 0.1:
+                del seen[min(seen)]
+                seen[f"new-{look}"] = Arms()
 
 
 def watched(
