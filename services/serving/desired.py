@@ -90,7 +90,12 @@ class VersionTraffic(Contract):
     step: int = Field(ge=0)
     version: VersionNumber
     requests: int = Field(default=0, ge=0, description="That named no version; errors among them, refusals not.")
-    errors: int = Field(default=0, ge=0, description="Requests the version failed to answer: a bug or no number.")
+    errors: int = Field(
+        default=0,
+        ge=0,
+        description="Requests the version failed to answer: a bug, no number, or a candidate that refuses what the "
+        "version that answers would take.",
+    )
     slow: int = Field(default=0, ge=0, description="Answers that took longer than the split's slow_s.")
     seconds: float = Field(default=0.0, ge=0, description="Summed over answers, in the model, waiting not counted.")
     scores: tuple[float, ...] = Field(

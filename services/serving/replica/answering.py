@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -20,6 +20,7 @@ from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.log_message import Answered
 from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.question import Answer, Question
+from services.serving.replica.reading import Reader
 from services.serving.replica.shelf import Shelf
 
 NO_LIMITS = Limits()
@@ -73,6 +74,24 @@ class Answering:
                 404, f"version {version if is_number else quoted(version)} of {self.model} is not held here"
             )
         return found
+
+    def read(self, chosen: LoadedVersion, read: Callable[[Reader], Question]) -> Question:
+        """Read what a version is asked, by its own reader.
+
+        A candidate that refuses what the version that answers would take has failed whoever asked.
+
+        Raises:
+            RequestError: The version does not take it.
+        """
+        try:
+            return read(chosen.reader)
+        except RequestError:
+            answering = self.shelf.answering
+            if chosen.tally and answering and answering.version != chosen.version:
+                with suppress(RequestError):
+                    read(answering.reader)
+                    chosen.tally.failed()
+            raise
 
     async def answer(
         self,

@@ -74,7 +74,7 @@ class ModelFace:
         chosen = self._answering.choose(
             message.model_version or None, routing_key=metadata.get(ROUTING_KEY_HEADER) or asked.routing_key
         )
-        question = chosen.reader.of_tensors(asked.tensors, asked.size_bytes)
+        question = self._answering.read(chosen, lambda reader: reader.of_tensors(asked.tensors, asked.size_bytes))
         explained = await attributions(chosen.explain, question) if asked.explain else None
         answered = await self._answering.answer(chosen, question, traceparent=metadata.get("traceparent"))
         raw = bool(message.raw_input_contents)

@@ -164,7 +164,8 @@ class Precomputed:
                 chosen = replace(held, tally=None, shadow=None)
             else:
                 chosen = answering.choose(None, routing_key=routing_key)
-            question = chosen.reader.of_rows(list(live.values()), len(body))
+            asked = list(live.values())
+            question = answering.read(chosen, lambda reader: reader.of_rows(asked, len(body)))
             answered = await answering.answer(chosen, question, traceparent=headers.get("traceparent"))
             served_at = answered.served_at.isoformat()
             for place, score, id_ in zip(live, answered.scores, answered.prediction_ids, strict=True):

@@ -46,7 +46,7 @@ async def predict(
     rows, options = _parse(body)
     chosen = answering.choose(version, routing_key=headers.get(ROUTING_KEY_HEADER) or text(options, "routing_key"))
     refuse_repeated(body, dict.fromkeys((spec.name for spec in chosen.signature.inputs), len(rows)))
-    question = chosen.reader.of_rows(rows, len(body))
+    question = answering.read(chosen, lambda reader: reader.of_rows(rows, len(body)))
     explained = await attributions(chosen.explain, question) if explain or flag(options, "explain") else None
     answered = await answering.answer(chosen, question, traceparent=headers.get("traceparent"), request_id=request_id)
     content = _render(answered, explained, model=answering.model)

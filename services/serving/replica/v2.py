@@ -50,7 +50,7 @@ async def infer(
     """
     asked = parse(body, headers.get(BINARY_HEADER), explain=explain)
     chosen = answering.choose(version, routing_key=headers.get(ROUTING_KEY_HEADER) or asked.routing_key)
-    question = chosen.reader.of_tensors(asked.tensors, asked.size_bytes)
+    question = answering.read(chosen, lambda reader: reader.of_tensors(asked.tensors, asked.size_bytes))
     explained = await attributions(chosen.explain, question) if asked.explain else None
     answered = await answering.answer(chosen, question, traceparent=headers.get("traceparent"), request_id=request_id)
     content, json_length = render(asked, answered, explained, model=answering.model)

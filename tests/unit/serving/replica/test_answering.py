@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from contracts.bundle import DataType, TensorSpec
 from everloop.bundle.rows import InputError
 from services.chassis.telemetry import Telemetry
 from services.serving.desired import DesiredVersion, Split, VersionTraffic
@@ -21,6 +22,7 @@ from services.serving.replica.errors import RequestError
 from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.question import Answer, Question
+from services.serving.replica.reading import Reader
 from services.serving.replica.shadows import MOST_COPIES
 from services.serving.replica.shelf import Shelf
 from tests.fixtures.waiting import eventually
@@ -29,6 +31,7 @@ from tests.unit.serving.replica.test_shelf import desired, loaded
 
 CHAMPION, CANDIDATE = 1, 2
 EDGES = (1500.0,)
+ROW = {"distance": 1.5, "hour": None, "carrier": "UA", "weekend": True}
 
 Does = Callable[[Any], Any]
 
@@ -38,6 +41,8 @@ class Replica:
 
     def __init__(self, **limits: Any) -> None:
         self.does: dict[int, Does] = {}
+        self.refuses: set[int] = set()
+        """Versions that want a column nobody sends."""
         self.shelf = Shelf(self._load)
         self.bus = Bus()
         self.log = PredictionLog(self.bus, pipeline="flights", replica="one", capacity_rows=10**6, flush_s=0.01)
@@ -57,7 +62,10 @@ class Replica:
         def predict(columns: Any) -> Any:
             return self.does.get(one.version, fine.predict)(columns)
 
-        return LoadedVersion(one.version, fine.signature, fine.reader, predict, one.bundle_digest)
+        more = (TensorSpec(name="more", datatype=DataType.INT64),) if one.version in self.refuses else ()
+        signature = fine.signature.model_copy(update={"inputs": (*fine.signature.inputs, *more)})
+        reader = Reader(signature, event_time=None, max_rows=100)
+        return LoadedVersion(one.version, signature, reader, predict, one.bundle_digest)
 
     async def splits(self, share: float, *, shadow: bool = False, step: int = 0) -> None:
         split = Split(
@@ -267,6 +275,20 @@ async def test_threads_of_versions_that_left_end(replica: Replica) -> None:
         return {thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("version")}
 
     await eventually(lambda: named() == {"version 3"})
+
+
+async def test_a_candidate_that_refuses_what_the_other_takes_has_failed(replica: Replica) -> None:
+    replica.refuses.add(CANDIDATE)
+    await replica.splits(1.0)
+    row, unknown = ROW, ROW | {"unknown": 1}
+
+    for asked in (row, unknown):
+        with pytest.raises(RequestError) as refused:
+            replica.answering.read(replica.answering.choose(), lambda reader: reader.of_rows([asked], 1))  # noqa: B023
+        assert refused.value.status == 400
+
+    counted = replica.counted(CANDIDATE)
+    assert (counted.requests, counted.errors) == (1, 1)
 
 
 async def keys_of(replica: Replica) -> dict[int, str]:
