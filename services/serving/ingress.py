@@ -23,8 +23,8 @@ from services.serving.haproxy import HOST
 LONGEST_SOCKET_PATH = 107
 NODE_AND_NAME = len("/" + "f" * 56 + "/admin.sock.4194304.tmp")
 """What Ray and HAProxy append to the directory of their sockets: the node's id, a name, a process id."""
-LARGEST_MESSAGE_BYTES = 256 * 1024 * 1024
-"""Of gRPC, where it is received; what a model takes is its replica's to say."""
+LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
+"""Of gRPC, unpacked: it is whole in memory before a replica can say what it takes, which is no more than this."""
 RETRY_ON = "conn-failure empty-response"
 
 LAUNCHER = """#!/bin/sh

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from services.chassis.settings import ServiceSettings, settings_for
+from services.serving.ingress import LARGEST_MESSAGE_BYTES
 
 
 def _ray_token_path() -> Path | None:
@@ -38,7 +39,9 @@ class ServingSettings(ServiceSettings):
         ge=0,
         description="CPU slots a replica reserves in Ray. 0 on one machine: training would miss what is reserved.",
     )
-    max_request_bytes: int = Field(default=8 * 1024 * 1024, gt=0, description="Of one prediction request.")
+    max_request_bytes: int = Field(
+        default=8 * 1024 * 1024, gt=0, le=LARGEST_MESSAGE_BYTES, description="Of one prediction request."
+    )
     max_rows: int = Field(default=10_000, gt=0, description="Of one prediction request.")
     max_explained_rows: int = Field(
         default=100, ge=0, description="Of one request for explanations, which cost about a millisecond a row."

@@ -3,8 +3,12 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from services.serving.haproxy import edited
-from services.serving.ingress import LONGEST_SOCKET_PATH, NODE_AND_NAME, environment
+from services.serving.ingress import LARGEST_MESSAGE_BYTES, LONGEST_SOCKET_PATH, NODE_AND_NAME, environment
+from services.serving.settings import ServingSettings
 from tests.fixtures.haproxy import written_by_ray
 
 
@@ -34,3 +38,10 @@ def test_homes_share_neither_ports_nor_paths(tmp_path: Path) -> None:
     own = [name for name in one if name.endswith(("_PORT", "_LOC", "_SOCKET_PATH", "BINARY_PATH", "_FILE", "_BASE"))]
     assert len(own) > 8
     assert [name for name in own if one[name] == other[name]] == []
+
+
+def test_a_request_that_is_allowed_fits_through_grpc() -> None:
+    ServingSettings(max_request_bytes=LARGEST_MESSAGE_BYTES)
+
+    with pytest.raises(ValidationError, match="max_request_bytes"):
+        ServingSettings(max_request_bytes=LARGEST_MESSAGE_BYTES + 1)
