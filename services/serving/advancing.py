@@ -28,6 +28,8 @@ from services.serving.domain import (
 from services.serving.traffic import NOTHING, Arms
 
 LONGEST_REASON = 2000
+MOST_REPLACED = 5
+"""Replicas that die in one stage, however few there are, before it is the version's doing."""
 
 
 def advance(
@@ -156,6 +158,9 @@ def _watch_stage(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: da
     if seen.state is RolloutState.STEPPING and (failure := _failure(seen, fleet)):
         return roll_back(seen, failure, now=now)
     faults = [f"{one.test.value}: {one.explanation}" for one in seen.evidence.verdicts(guard) if one.failed]
+    # A version that takes its replica down with it leaves no count behind.
+    if (replaced := len(seen.evidence.present.came_later)) > max(MOST_REPLACED, 2 * deployment.replicas):
+        faults.append(f"{replaced} replicas died and were replaced")
     if faults and not seen.hastened:
         return roll_back(seen, "; ".join(faults), now=now)
     if seen.paused or not _loaded(seen, deployment, fleet):

@@ -27,6 +27,10 @@ class StepEvidence:
     """Of every replica that ever reported in this step, dead ones too, the last counts."""
     entered: Arms = NO_ARMS
     """What of it is in the ledger."""
+    began_with: tuple[str, ...] = ()
+    """The replicas that there were first."""
+    came_later: tuple[str, ...] = ()
+    """As the number of replicas is fixed meanwhile, each took the place of one that died."""
 
     @property
     def total(self) -> Arms:
@@ -36,7 +40,11 @@ class StepEvidence:
     def hear(self, reports: Mapping[str, Arms]) -> "StepEvidence":
         """Take new counts. They only grow: a report that comes late takes nothing back."""
         grown = {name: arms for name, arms in reports.items() if _size(arms) > _size(self.seen.get(name, NO_ARMS))}
-        return replace(self, seen={**self.seen, **grown}) if grown else self
+        new = tuple(sorted(reports.keys() - set(self.began_with) - set(self.came_later)))
+        if not grown and not new:
+            return self
+        began_with, came_later = (self.began_with, self.came_later + new) if self.began_with else (new, ())
+        return replace(self, seen={**self.seen, **grown}, began_with=began_with, came_later=came_later)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,25 @@ async def test_bad_version_does_not_pass_its_first_step(story: Story, manner: Ma
     assert ([one.version for one in desired.versions], desired.answering, desired.split) == ([1], 1, None)
 
 
+@pytest.mark.parametrize("state", [RolloutState.STEPPING, RolloutState.BAKING])
+async def test_version_that_takes_its_replicas_down_leaves_no_count_and_goes_back(
+    story: Story, state: RolloutState
+) -> None:
+    story.asked = 40
+    await story.promote(2)
+    await story.until(state)
+    story.asked = 0
+    for life in range(10):
+        story.restart_replica(f"life-{life}")
+        await story.settle(1, every_s=1)
+
+    rollout = await story.rollout(2)
+    assert rollout.state is RolloutState.ROLLED_BACK
+    assert rollout.detail.endswith("replicas died and were replaced")
+    await story.look()
+    assert (await story.desired()).answering == 1
+
+
 async def test_version_that_turns_bad_while_it_bakes_goes_back_at_once(story: Story) -> None:
     story.asked = 40
     await story.promote(2)
