@@ -2,7 +2,11 @@
 
 import platform
 import re
+import sys
+import sysconfig
+from collections.abc import Iterator
 from importlib.metadata import distributions
+from pathlib import Path
 
 from contracts.bundle import Environment
 from contracts.model import Digest
@@ -19,17 +23,29 @@ class EnvironmentRefusedError(Exception):
 
 def installed() -> Environment:
     """Look at what is installed for this interpreter."""
-    packages = {
-        re.sub(r"[-_.]+", "-", distribution.name).lower(): distribution.version
-        for distribution in distributions()
-        if distribution.name
-    }
+    packages: dict[str, str] = {}
+    for distribution in distributions(path=list(_searched())):
+        if distribution.name:
+            # As for an import, what is found first counts.
+            packages.setdefault(re.sub(r"[-_.]+", "-", distribution.name).lower(), distribution.version)
     packages.pop(_OWN, None)
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()}-{platform.machine()}".lower(),
         packages=dict(sorted(packages.items())),
     )
+
+
+def _searched() -> Iterator[str]:
+    """Give the folders that imports look into, without those inside of packages.
+
+    A package may add a folder of its own while it is imported, as setuptools does with the packages it brings along.
+    Whether it was imported must not make another environment.
+    """
+    sites = [Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")]
+    for entry in sys.path:
+        if not any(site in Path(entry).parents for site in sites):
+            yield entry
 
 
 def digest_of(environment: Environment) -> Digest:

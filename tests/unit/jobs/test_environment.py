@@ -1,3 +1,9 @@
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
 from contracts.bundle import Environment
 from ray_jobs.environment import differences, digest_of, installed
 
@@ -28,3 +34,14 @@ def test_the_order_of_packages_does_not_matter_to_the_digest() -> None:
     turned = ONE.model_copy(update={"packages": dict(reversed(ONE.packages.items()))})
 
     assert digest_of(turned) == digest_of(ONE)
+
+
+def test_what_a_package_brings_along_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """setuptools puts its own folder on the path once it is imported, and some library may import it."""
+    before = installed()
+    brought = Path(sysconfig.get_path("purelib")) / "setuptools" / "_vendor"
+    assert list(brought.glob("*.dist-info"))
+
+    monkeypatch.setattr(sys, "path", [*sys.path, str(brought)])
+
+    assert installed() == before
