@@ -11,8 +11,9 @@ from everloop.platform.state import Endpoints, read_state
 def find_endpoints(home: Path | None = None) -> Endpoints:
     """Read where the platform of a home directory answers.
 
-    The environment variable ``EVERLOOP_NATS_URL``, ``EVERLOOP_<SERVICE>_URL``, ``EVERLOOP_SERVE_URL`` or
-    ``EVERLOOP_RAY_URL`` wins over what the directory says; with all of the first two kinds set, no directory is needed.
+    The environment variable ``EVERLOOP_NATS_URL``, ``EVERLOOP_<SERVICE>_URL``, ``EVERLOOP_SERVE_URL``,
+    ``EVERLOOP_GRPC_ADDRESS`` or ``EVERLOOP_RAY_URL`` wins over what the directory says; with all of the first two kinds
+    set, no directory is needed.
 
     Raises:
         NotRunningError: No platform runs on the directory and the environment names none.
@@ -30,5 +31,6 @@ def find_endpoints(home: Path | None = None) -> Endpoints:
         services={name: str(url) for name, url in urls.items()},
         ray=os.environ.get("EVERLOOP_RAY_URL") or (found.ray if found else ""),
         serve=os.environ.get("EVERLOOP_SERVE_URL") or (found.serve if found else ""),
+        grpc=os.environ.get("EVERLOOP_GRPC_ADDRESS") or (found.grpc if found else ""),
         otlp=os.environ.get("EVERLOOP_OTLP_ENDPOINT") or (found.otlp if found else ""),
     )
