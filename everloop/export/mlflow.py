@@ -77,8 +77,8 @@ signature:
 
 
 def _type(column: Column) -> str:
-    # pandas holds integers that are missing here and there as floats.
-    return "double" if column.type is ColumnType.INTEGER and column.nullable else _TYPES[column.type]
+    # pandas holds integers that are missing here and there as floats, and others not; MLflow casts neither way.
+    return "any" if column.type is ColumnType.INTEGER and column.nullable else _TYPES[column.type]
 
 
 def _example(source: Source) -> dict[str, object]:
