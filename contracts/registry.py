@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from contracts.bundle import Lineage
 from contracts.message import Command, Event
@@ -23,6 +23,20 @@ class GateVerdict(Contract):
     value: float | None = Field(default=None, description="The candidate's; unset if it was not measured.")
     threshold: float | None = Field(default=None, description="What the value was held against.")
     explanation: str = Field(max_length=500)
+
+
+class AliasMove(Contract):
+    """An alias left one version for another; unset: it pointed, or points, at none."""
+
+    alias: str = Field(min_length=1, max_length=256)
+    version: VersionNumber | None = None
+    previous_version: VersionNumber | None = None
+
+
+DecidedAt = Field(default=None, description="Unset in events of before: when the event was said.")
+Moved = Field(
+    default=None, description="Every alias this changed. Unset in events of before, which follow from theirs."
+)
 
 
 class ApproveModelVersion(Command):
@@ -66,6 +80,7 @@ class ModelVersionRegistered(Event):
     bundle_digest: Digest
     model_digest: Digest
     lineage: Lineage
+    registered_at: AwareDatetime | None = DecidedAt
 
 
 class ModelVersionGatesEvaluated(Event):
@@ -85,6 +100,9 @@ class ModelVersionAwaitingApproval(Event):
     subject: ClassVar[str] = "events.registry.version.awaiting_approval.v1"
 
     version: VersionNumber
+    reason: str = Field(default="passed every gate; the policy asks a person", max_length=2000)
+    decided_at: AwareDatetime | None = DecidedAt
+    moved: tuple[AliasMove, ...] | None = Moved
 
 
 class PromotionKind(StrEnum):
@@ -108,6 +126,8 @@ class ModelVersionPromoted(Event):
     run_id: UUID
     bundle_uri: Uri
     bundle_digest: Digest
+    decided_at: AwareDatetime | None = DecidedAt
+    moved: tuple[AliasMove, ...] | None = Moved
 
 
 class ModelVersionDemoted(Event):
@@ -120,6 +140,8 @@ class ModelVersionDemoted(Event):
     rollout_id: UUID
     demoted_by: str
     reason: str
+    decided_at: AwareDatetime | None = DecidedAt
+    moved: tuple[AliasMove, ...] | None = Moved
 
 
 class ModelVersionRejected(Event):
@@ -131,6 +153,8 @@ class ModelVersionRejected(Event):
     run_id: UUID
     rejected_by: str = Field(description="A person, or gates, or verification.")
     reason: str = Field(max_length=2000)
+    decided_at: AwareDatetime | None = DecidedAt
+    moved: tuple[AliasMove, ...] | None = Moved
 
 
 class ModelCommandRefused(Event):

@@ -2,16 +2,11 @@
 
 from datetime import datetime
 
-from contracts.bundle import BundleFile
 from contracts.message import Message
 from contracts.registry import (
+    AliasMove,
     ApproveModelVersion,
     ModelCommandRefused,
-    ModelVersionAwaitingApproval,
-    ModelVersionDemoted,
-    ModelVersionGatesEvaluated,
-    ModelVersionPromoted,
-    ModelVersionRegistered,
     ModelVersionRejected,
     PromotionKind,
     RejectModelVersion,
@@ -20,6 +15,7 @@ from contracts.registry import (
 from contracts.serving import RolloutRolledBack
 from contracts.training import TrainingRunSucceeded
 from services.chassis.errors import RejectedError, TransientError
+from services.registry import facts
 from services.registry.domain import (
     GATES,
     Alias,
@@ -77,7 +73,8 @@ async def register_version(
         state=VersionState.AWAITING_APPROVAL,
     ).judged(promotion.policy, at)
     await versions.add(version)
-    return [*_introduce(version, aliases), *await _settle(version, aliases, history, at)]
+    said = facts.introduced(version, champion=aliases.champion)
+    return [*said, await _settle(version, aliases, history, at)]
 
 
 async def approve(
@@ -106,8 +103,8 @@ async def reject(
     version, aliases = await _found(command.pipeline, command.version, models, versions, history)
     decision = Decision(command.rejected_by, command.reason, at)
     await versions.put(version.rejected(decision))
-    await history.extend(command.pipeline, changes(aliases, aliases.dismiss(version.number), decision))
-    return [_refusal(version, decision)]
+    moved = await _move(command.pipeline, aliases, aliases.dismiss(version.number), decision, history)
+    return [facts.rejected(version, decision, moved)]
 
 
 async def choose_rollback(
@@ -166,19 +163,12 @@ async def demote(
     back = version if version and version.state is VersionState.PROMOTED else None
     previous = forerunner(known, back.number) if back else aliases.previous
     after = aliases.restore(back.number if back else None, previous=None if previous == event.version else previous)
-    await history.extend(event.pipeline, changes(aliases, after, decision))
-    demoted = ModelVersionDemoted(
-        pipeline=event.pipeline,
-        version=event.version,
-        champion_version=after.champion,
-        rollout_id=event.rollout_id,
-        demoted_by=SERVING,
-        reason=event.reason,
-    )
+    moved = await _move(event.pipeline, aliases, after, decision, history)
+    demoted = facts.demoted(event, decision, champion=after.champion, moved=moved)
     if back is None:
         return [demoted]
     await versions.put(back.rolled_back_to(decision, champion=aliases.champion))
-    return [demoted, _promoted(back, aliases, decision, PromotionKind.ROLLBACK)]
+    return [demoted, facts.promoted(back, decision, PromotionKind.ROLLBACK, previous=aliases.champion, moved=())]
 
 
 def refuse_run(run: TrainingRunSucceeded, error: RejectedError) -> ModelVersionRejected:
@@ -189,7 +179,9 @@ def refuse_run(run: TrainingRunSucceeded, error: RejectedError) -> ModelVersionR
 
 
 def refuse_command(
-    command: ApproveModelVersion | RejectModelVersion | RollBackModel, command_id: str, error: RejectedError
+    command: ApproveModelVersion | RejectModelVersion | RollBackModel,
+    command_id: str,
+    error: RejectedError,
 ) -> ModelCommandRefused:
     """Say that a command changed nothing, and why."""
     match command:
@@ -220,64 +212,26 @@ async def _found(
     return version, replay(await history.of_model(pipeline))
 
 
-def _introduce(version: ModelVersion, aliases: Aliases) -> list[Message]:
-    return [
-        ModelVersionRegistered(
-            pipeline=version.pipeline,
-            version=version.number,
-            run_id=version.run_id,
-            bundle_uri=version.bundle_uri,
-            bundle_digest=version.bundle_digest,
-            model_digest=version.manifest.entry(BundleFile.MODEL).digest,
-            lineage=version.lineage,
-        ),
-        ModelVersionGatesEvaluated(
-            pipeline=version.pipeline,
-            version=version.number,
-            passed=all(verdict.passed for verdict in version.verdicts),
-            champion_version=aliases.champion,
-            verdicts=version.verdicts,
-        ),
-    ]
-
-
-async def _settle(version: ModelVersion, aliases: Aliases, history: AliasHistory, at: datetime) -> list[Message]:
+async def _settle(version: ModelVersion, aliases: Aliases, history: AliasHistory, at: datetime) -> Message:
     """Say what the gates and the policy made of a new version."""
     if version.decision is None:
-        waiting = Decision(GATES, "passed every gate; the policy asks a person", at)
-        await history.extend(version.pipeline, changes(aliases, aliases.challenge(version.number), waiting))
-        return [ModelVersionAwaitingApproval(pipeline=version.pipeline, version=version.number)]
+        decision = Decision(GATES, "passed every gate; the policy asks a person", at)
+        moved = await _move(version.pipeline, aliases, aliases.challenge(version.number), decision, history)
+        return facts.awaiting(version, decision, moved)
     if version.state is VersionState.REJECTED:
-        return [_refusal(version, version.decision)]
-    return [await _promote(version, aliases, history, version.decision, PromotionKind.GATES)]
+        return facts.rejected(version, version.decision)
+    return await _promote(version, aliases, history, version.decision, PromotionKind.GATES)
 
 
 async def _promote(
     version: ModelVersion, aliases: Aliases, history: AliasHistory, decision: Decision, kind: PromotionKind
 ) -> Message:
-    await history.extend(version.pipeline, changes(aliases, aliases.promote(version.number), decision))
-    return _promoted(version, aliases, decision, kind)
+    moved = await _move(version.pipeline, aliases, aliases.promote(version.number), decision, history)
+    return facts.promoted(version, decision, kind, previous=aliases.champion, moved=moved)
 
 
-def _promoted(version: ModelVersion, aliases: Aliases, decision: Decision, kind: PromotionKind) -> ModelVersionPromoted:
-    return ModelVersionPromoted(
-        pipeline=version.pipeline,
-        version=version.number,
-        previous_version=aliases.champion,
-        kind=kind,
-        promoted_by=decision.by,
-        reason=decision.reason,
-        run_id=version.run_id,
-        bundle_uri=version.bundle_uri,
-        bundle_digest=version.bundle_digest,
-    )
-
-
-def _refusal(version: ModelVersion, decision: Decision) -> Message:
-    return ModelVersionRejected(
-        pipeline=version.pipeline,
-        version=version.number,
-        run_id=version.run_id,
-        rejected_by=decision.by,
-        reason=decision.reason[:2000],
-    )
+async def _move(
+    pipeline: str, before: Aliases, after: Aliases, decision: Decision, history: AliasHistory
+) -> tuple[AliasMove, ...]:
+    await history.extend(pipeline, changes(before, after, decision))
+    return facts.moves(before, after)

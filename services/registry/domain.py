@@ -17,6 +17,8 @@ from services.chassis.subscriptions import Cause
 
 GATES = "gates"
 AUTOMATIC = "policy:auto"
+LONGEST_REASON = 2000
+"""What a refusal's fact holds; what is kept must not say more than what was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class ModelVersion:
     def judged(self, policy: Policy, at: datetime) -> "ModelVersion":
         """Be what the verdicts and the policy make of a new version: refused, champion, or waiting."""
         if missed := [verdict.explanation for verdict in self.verdicts if not verdict.passed]:
-            return replace(self, state=VersionState.REJECTED, decision=Decision(GATES, "; ".join(missed), at))
+            reason = "; ".join(missed)[:LONGEST_REASON]
+            return replace(self, state=VersionState.REJECTED, decision=Decision(GATES, reason, at))
         if policy is not Policy.AUTO:
             return replace(self, state=VersionState.AWAITING_APPROVAL)
         reason = "passed every gate: " + "; ".join(verdict.explanation for verdict in self.verdicts)

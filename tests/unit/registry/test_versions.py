@@ -7,6 +7,7 @@ import pytest
 from contracts.bundle import BundleFile
 from contracts.pipeline import Policy
 from contracts.registry import (
+    AliasMove,
     ModelVersionAwaitingApproval,
     ModelVersionGatesEvaluated,
     ModelVersionPromoted,
@@ -16,7 +17,7 @@ from contracts.registry import (
 )
 from services.chassis.errors import RejectedError
 from services.registry.domain import VersionState, check_evidence, replay
-from tests.contracts.examples import PIPELINE, digest
+from tests.contracts.examples import NOON, PIPELINE, digest
 from tests.fakes.registry.examples import (
     InMemoryRegistry,
     evidence,
@@ -122,7 +123,9 @@ async def test_version_waits_for_a_person_where_the_policy_says_so(policy: Polic
 
     *_, waiting = await registry.succeed(1)
 
-    assert waiting == ModelVersionAwaitingApproval(pipeline=PIPELINE, version=1)
+    assert waiting == ModelVersionAwaitingApproval(
+        pipeline=PIPELINE, version=1, decided_at=NOON, moved=(AliasMove(alias="challenger", version=1),)
+    )
     aliases = replay(await registry.history.of_model(PIPELINE))
     assert (aliases.champion, aliases.challenger) == (None, 1)
     version = await registry.versions.get(PIPELINE, 1)
