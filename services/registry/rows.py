@@ -17,19 +17,29 @@ from services.chassis.database import UtcDateTime
 from services.chassis.subscriptions import Cause
 from services.registry.domain import Alias, AliasChange, Decision, Inspection, Model, ModelVersion, VersionState
 
+OPTIONAL_JSON = JSON(none_as_null=True)
+
 
 class Row(SQLModel, registry=registry()):
     """Rows of the registry."""
 
 
 class ModelRow(Row, table=True):
-    """A pipeline. ``turn`` counts decisions; moving it is what holds the model."""
+    """A model. ``turn`` counts decisions; moving it is what holds the model.
+
+    A deleted one stays, for its numbers must not be given again; ``definition`` is empty where no pipeline is.
+    """
 
     __tablename__ = "models"
 
     pipeline: str = Field(primary_key=True)
-    definition: dict[str, Any] = Field(sa_type=JSON)
+    name: str = Field(sa_type=Text)
+    is_pipeline: bool = False
+    definition: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    description: str | None = Field(default=None, sa_type=Text)
     registered_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_number: int = 0
     turn: int = 0
 
@@ -40,28 +50,43 @@ class ModelRow(Row, table=True):
 
 
 class VersionRow(Row, table=True):
-    """A version. The run is unique: one run becomes at most one version."""
+    """A version: a bundle, or what an MLflow client logged, which has neither bundle nor report.
+
+    ``run_id`` is unique: one run of a pipeline becomes at most one version. ``source_run_id`` is the run in MLflow's
+    words, and many versions may come from it. A deleted version stays, so that its number is known to be taken.
+    """
 
     __tablename__ = "versions"
     __table_args__ = (ForeignKeyConstraint(["pipeline"], ["models.pipeline"]),)
 
     pipeline: str = Field(primary_key=True)
     number: int = Field(primary_key=True)
-    run_id: UUID = Field(unique=True)
-    bundle_uri: str
-    bundle_digest: str
-    manifest: dict[str, Any] = Field(sa_type=JSON)
-    report: dict[str, Any] = Field(sa_type=JSON)
-    card: str = Field(sa_type=Text)
-    verdicts: list[dict[str, Any]] = Field(sa_type=JSON)
+    run_id: UUID | None = Field(default=None, unique=True)
+    bundle_uri: str | None = None
+    bundle_digest: str | None = None
+    manifest: dict[str, Any] | None = Field(default=None, sa_type=OPTIONAL_JSON)
+    report: dict[str, Any] | None = Field(default=None, sa_type=OPTIONAL_JSON)
+    card: str | None = Field(default=None, sa_type=Text)
+    verdicts: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    source: str = Field(sa_type=Text)
+    location: str = Field(sa_type=Text)
+    source_run_id: str | None = Field(default=None, index=True)
+    run_link: str | None = Field(default=None, sa_type=Text)
+    model_id: str | None = None
+    description: str | None = Field(default=None, sa_type=Text)
     registered_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    archived: bool = False
+    deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     state: str
     decided_by: str | None = None
     decision_reason: str | None = Field(default=None, sa_type=Text)
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     def to_domain(self) -> ModelVersion:
-        """Read the row."""
+        """Read the row of a bundle."""
+        assert self.bundle_uri is not None
+        assert self.bundle_digest is not None
         return ModelVersion(
             pipeline=self.pipeline,
             number=self.number,
@@ -69,7 +94,7 @@ class VersionRow(Row, table=True):
             bundle_digest=self.bundle_digest,
             manifest=Manifest.model_validate(self.manifest),
             report=TrainingReport.model_validate(self.report),
-            card=self.card,
+            card=self.card or "",
             verdicts=tuple(GateVerdict.model_validate(verdict) for verdict in self.verdicts),
             registered_at=self.registered_at,
             state=VersionState(self.state),
@@ -82,6 +107,7 @@ class VersionRow(Row, table=True):
         """Take over what can change of a version."""
         self.state = version.state.value
         if version.decision:
+            self.updated_at = version.decision.at
             self.decided_by = version.decision.by
             self.decision_reason = version.decision.reason
             self.decided_at = version.decision.at

@@ -3,11 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import case, update
 from sqlmodel import asc, col, desc, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.registry.domain import AliasChange, Inspection, Model, ModelVersion
+from services.registry.models.aliases import point
+from services.registry.models.labels import STATE, labels
+from services.registry.models.rows import VersionTagRow
 from services.registry.rows import AliasChangeRow, InspectionRow, ModelRow, VersionRow
 
 
@@ -18,24 +21,33 @@ class SqlModels:
         self._session = session
 
     async def put(self, model: Model) -> None:
-        """Make a model known, or change its definition."""
-        definition = model.definition.model_dump(mode="json")
+        """Make a model known, or change its definition; what people wrote about it stays."""
         row = await self._session.get(ModelRow, model.pipeline)
         if row is None:
-            row = ModelRow(pipeline=model.pipeline, definition=definition, registered_at=model.registered_at)
-        row.definition, row.registered_at = definition, model.registered_at
+            row = ModelRow(
+                pipeline=model.pipeline,
+                name=model.pipeline,
+                registered_at=model.registered_at,
+                updated_at=model.registered_at,
+            )
+        if (row.description or "") == row.definition.get("description", ""):
+            row.description = model.definition.description or None
+        row.name, row.is_pipeline, row.deleted_at = model.pipeline, True, None
+        row.definition = model.definition.model_dump(mode="json")
+        row.registered_at = row.updated_at = model.registered_at
         self._session.add(row)
         await self._session.flush()
 
     async def all(self) -> list[Model]:
         """List the models by name."""
-        rows = await self._session.exec(select(ModelRow).order_by(asc(ModelRow.pipeline)))
+        pipelines = select(ModelRow).where(col(ModelRow.is_pipeline)).order_by(asc(ModelRow.pipeline))
+        rows = await self._session.exec(pipelines)
         return [row.to_domain() for row in rows]
 
     async def get(self, pipeline: str) -> Model | None:
         """Find a model."""
         row = await self._session.get(ModelRow, pipeline)
-        return row.to_domain() if row else None
+        return row.to_domain() if row and row.is_pipeline else None
 
     async def hold(self, pipeline: str) -> Model | None:
         """Find a model and let nobody else decide about it before this transaction ends."""
@@ -43,14 +55,15 @@ class SqlModels:
         taken = update(ModelRow).where(col(ModelRow.pipeline) == pipeline).values(turn=ModelRow.turn + 1)
         await self._session.exec(taken)
         row = await self._session.get(ModelRow, pipeline, populate_existing=True)
-        return row.to_domain() if row else None
+        return row.to_domain() if row and row.is_pipeline else None
 
-    async def next_number(self, pipeline: str) -> int:
-        """Take the next version number of a known model."""
+    async def next_number(self, pipeline: str, *, at_least: int = 1) -> int:
+        """Take the next version number of a known model, or a later one."""
+        after = case((col(ModelRow.last_number) < at_least - 1, at_least - 1), else_=ModelRow.last_number)
         taken = (
             update(ModelRow)
             .where(col(ModelRow.pipeline) == pipeline)
-            .values(last_number=ModelRow.last_number + 1)
+            .values(last_number=after + 1)
             .returning(col(ModelRow.last_number))
         )
         return int((await self._session.exec(taken)).scalar_one())
@@ -74,11 +87,17 @@ class SqlVersions:
             report=version.report.model_dump(mode="json"),
             card=version.card,
             verdicts=[verdict.model_dump(mode="json") for verdict in version.verdicts],
+            source=version.bundle_uri,
+            location=version.bundle_uri,
+            source_run_id=version.run_id.hex,
             registered_at=version.registered_at,
+            updated_at=version.registered_at,
             state=version.state.value,
         )
         row.decide(version)
         self._session.add(row)
+        for key, value in labels(version).items():
+            self._session.add(VersionTagRow(pipeline=version.pipeline, number=version.number, key=key, value=value))
         await self._session.flush()
 
     async def put(self, version: ModelVersion) -> None:
@@ -86,12 +105,15 @@ class SqlVersions:
         row = await self._session.get_one(VersionRow, (version.pipeline, version.number))
         row.decide(version)
         self._session.add(row)
+        tag = await self._session.get_one(VersionTagRow, (version.pipeline, version.number, STATE))
+        tag.value = version.state.value
+        self._session.add(tag)
         await self._session.flush()
 
     async def get(self, pipeline: str, number: int) -> ModelVersion | None:
         """Find a version."""
         row = await self._session.get(VersionRow, (pipeline, number))
-        return row.to_domain() if row else None
+        return row.to_domain() if row and row.bundle_uri and not row.deleted_at else None
 
     async def of_run(self, run_id: UUID) -> ModelVersion | None:
         """Find the version that a run became."""
@@ -100,7 +122,12 @@ class SqlVersions:
 
     async def of_model(self, pipeline: str) -> list[ModelVersion]:
         """List a model's versions, newest first."""
-        newest = select(VersionRow).where(VersionRow.pipeline == pipeline).order_by(desc(VersionRow.number))
+        bundles = select(VersionRow).where(
+            VersionRow.pipeline == pipeline,
+            col(VersionRow.bundle_uri).is_not(None),
+            col(VersionRow.deleted_at).is_(None),
+        )
+        newest = bundles.order_by(desc(VersionRow.number))
         return [row.to_domain() for row in await self._session.exec(newest)]
 
 
@@ -125,6 +152,7 @@ class SqlAliasHistory:
                 changed_at=change.decision.at,
             )
             self._session.add(row)
+            await point(self._session, pipeline, change.alias.value, change.number)
         await self._session.flush()
 
     async def of_model(self, pipeline: str) -> list[AliasChange]:
