@@ -69,6 +69,22 @@ class RollBackModel(Command):
     reason: str = Reason
 
 
+class ImportModelVersion(Command):
+    """Make a version known that another registry registered; its files are in the store."""
+
+    subject: ClassVar[str] = "commands.registry.version.import.v1"
+
+    run_id: UUID
+    report_uri: Uri
+    report_digest: Digest
+    bundle_uri: Uri
+    bundle_digest: Digest
+    record_uri: Uri = Field(description="What the other registry knew of it.")
+    record_digest: Digest
+    imported_by: str = Person
+    reason: str = Reason
+
+
 class ModelVersionRegistered(Event):
     """A run's bundle verified and became a version."""
 
@@ -81,6 +97,27 @@ class ModelVersionRegistered(Event):
     model_digest: Digest
     lineage: Lineage
     registered_at: AwareDatetime | None = DecidedAt
+
+
+class ModelVersionImported(Event):
+    """A version of another registry verified and is known here. No gate of this registry has judged it."""
+
+    subject: ClassVar[str] = "events.registry.version.imported.v1"
+
+    version: VersionNumber = Field(description="Its number there, where that was never given here; else the next.")
+    original_version: VersionNumber
+    run_id: UUID
+    report_uri: Uri
+    report_digest: Digest
+    bundle_uri: Uri
+    bundle_digest: Digest
+    model_digest: Digest
+    record_uri: Uri
+    record_digest: Digest
+    lineage: Lineage
+    imported_by: str
+    imported_at: AwareDatetime
+    reason: str
 
 
 class ModelVersionGatesEvaluated(Event):

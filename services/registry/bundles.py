@@ -3,17 +3,24 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from pydantic import ValidationError
 
+from contracts.archive import VersionRecord
 from contracts.bundle import BundleFile
 from contracts.jobs import TrainingReport
-from contracts.model import Digest, Uri
+from contracts.model import Contract, Digest, Uri
+from contracts.pipeline import PipelineDefinition
+from contracts.registry import ImportModelVersion
 from contracts.training import TrainingRunSucceeded
 from everloop import storage
 from everloop.bundle.manifest import BundleError, read_file, verify
 from services.chassis.errors import RejectedError, TransientError
-from services.registry.domain import Evidence
+from services.registry.domain import Arrival, Evidence
+
+D = TypeVar("D", bound=Contract)
+_NOUNS: dict[type[Contract], str] = {TrainingReport: "report", VersionRecord: "record"}
 
 
 class StoredBundles:
@@ -23,17 +30,30 @@ class StoredBundles:
         """Read what a run left, and verify every digest."""
         return await asyncio.to_thread(_examine, run)
 
+    async def receive(self, command: ImportModelVersion) -> Arrival:
+        """Read what came from another registry, and verify every digest."""
+        return await asyncio.to_thread(_receive, command)
+
     async def verify(self, uri: Uri, digest: Digest) -> None:
         """Read a whole bundle again, and verify every digest."""
         await asyncio.to_thread(_verify, uri, digest)
 
 
-def _examine(run: TrainingRunSucceeded) -> Evidence:
+def _examine(run: TrainingRunSucceeded | ImportModelVersion) -> Evidence:
     with _explained():
-        report = _read_report(run.report_uri, run.report_digest)
+        report = _read_document(TrainingReport, run.report_uri, run.report_digest)
         manifest = verify(run.bundle_uri, run.bundle_digest)
         card = read_file(run.bundle_uri, manifest, BundleFile.CARD).decode(errors="replace")
     return Evidence(manifest=manifest, report=report, card=card)
+
+
+def _receive(command: ImportModelVersion) -> Arrival:
+    evidence = _examine(command)
+    with _explained():
+        written = read_file(command.bundle_uri, evidence.manifest, BundleFile.DEFINITION)
+        definition = PipelineDefinition.model_validate_json(written)
+        record = _read_document(VersionRecord, command.record_uri, command.record_digest)
+    return Arrival(evidence, definition, record)
 
 
 def _verify(uri: Uri, digest: Digest) -> None:
@@ -41,14 +61,14 @@ def _verify(uri: Uri, digest: Digest) -> None:
         verify(uri, digest)
 
 
-def _read_report(uri: Uri, digest: Digest) -> TrainingReport:
+def _read_document(kind: type[D], uri: Uri, digest: Digest) -> D:
     content = storage.read_bytes(uri)
     if (found := storage.digest(content)) != digest:
-        raise RejectedError("report_digest_mismatch", uri=uri, expected=digest, found=found)
+        raise RejectedError(f"{_NOUNS[kind]}_digest_mismatch", uri=uri, expected=digest, found=found)
     try:
-        return TrainingReport.model_validate_json(content)
+        return kind.model_validate_json(content)
     except ValidationError as error:
-        raise RejectedError("report_invalid", uri=uri, detail=error) from error
+        raise RejectedError(f"{_NOUNS[kind]}_invalid", uri=uri, detail=error) from error
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from contracts.message import Message
 from contracts.registry import (
     AliasMove,
     ApproveModelVersion,
+    ImportModelVersion,
     ModelCommandRefused,
     ModelVersionRejected,
     PromotionKind,
@@ -179,7 +180,7 @@ def refuse_run(run: TrainingRunSucceeded, error: RejectedError) -> ModelVersionR
 
 
 def refuse_command(
-    command: ApproveModelVersion | RejectModelVersion | RollBackModel,
+    command: ApproveModelVersion | RejectModelVersion | RollBackModel | ImportModelVersion,
     command_id: str,
     error: RejectedError,
 ) -> ModelCommandRefused:
@@ -191,6 +192,8 @@ def refuse_command(
             number = command.version
         case RollBackModel(requested_by=person):
             number = command.to_version
+        case ImportModelVersion(imported_by=person):
+            number = None
     return ModelCommandRefused(
         pipeline=command.pipeline,
         command=command.subject,

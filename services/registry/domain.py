@@ -6,11 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from contracts.archive import VersionRecord
 from contracts.bundle import BundleFile, Lineage, Manifest
 from contracts.jobs import TrainingReport
 from contracts.message import Message
 from contracts.pipeline import ChampionGate, PipelineDefinition, Policy
-from contracts.registry import GateVerdict
+from contracts.registry import GateVerdict, ImportModelVersion
 from contracts.training import TrainingRunSucceeded
 from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause
@@ -32,11 +33,15 @@ class Model:
 
 
 class VersionState(StrEnum):
-    """Where a version stands. A promoted one was champion at least once; the aliases say who is now."""
+    """Where a version stands. A promoted one was champion at least once; the aliases say who is now.
+
+    An imported one was judged by the gates of another registry, never by those here.
+    """
 
     AWAITING_APPROVAL = "awaiting_approval"
     PROMOTED = "promoted"
     REJECTED = "rejected"
+    IMPORTED = "imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +142,24 @@ class Evidence:
     card: str
 
 
-def check_evidence(run: TrainingRunSucceeded, evidence: Evidence) -> None:
-    """Make sure that what a run said, its report and its bundle tell one complete story.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the store holds for a version of another registry, every digest verified."""
+
+    evidence: Evidence
+    definition: PipelineDefinition
+    record: VersionRecord
+
+
+def check_evidence(run: TrainingRunSucceeded | ImportModelVersion, evidence: Evidence) -> None:
+    """Make sure that what was said of a run, its report and its bundle tell one complete story.
 
     Raises:
         RejectedError: They disagree or a file is missing; all faults are named.
     """
     manifest, report, lineage = evidence.manifest, evidence.report, evidence.manifest.lineage
     digests = {file.path: file.digest for file in manifest.files}
+    dataset = run.dataset_version if isinstance(run, TrainingRunSucceeded) else lineage.dataset.version
     faults = [f"the bundle has no {file.value}" for file in BundleFile if file.value not in digests]
     for what, said, found in (
         ("run of the report", run.run_id, report.run_id),
@@ -152,7 +167,7 @@ def check_evidence(run: TrainingRunSucceeded, evidence: Evidence) -> None:
         ("pipeline of the report", run.pipeline, report.pipeline),
         ("pipeline of the bundle", run.pipeline, manifest.pipeline),
         ("bundle of the report", run.bundle_digest, report.bundle_digest),
-        ("dataset version", run.dataset_version, lineage.dataset.version),
+        ("dataset version", dataset, lineage.dataset.version),
         ("model file", report.model_digest, digests.get(BundleFile.MODEL)),
         ("code", lineage.code_digest, digests.get(BundleFile.CODE)),
         ("environment", lineage.environment_digest, digests.get(BundleFile.ENVIRONMENT)),

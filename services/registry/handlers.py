@@ -1,7 +1,7 @@
 """What the registry does about each message it hears."""
 
 from contracts.message import Message
-from contracts.registry import ApproveModelVersion, RejectModelVersion, RollBackModel
+from contracts.registry import ApproveModelVersion, ImportModelVersion, RejectModelVersion, RollBackModel
 from contracts.serving import RolloutRolledBack
 from contracts.training import PipelineRegistered, TrainingRunSucceeded
 from services.chassis.errors import RejectedError
@@ -68,6 +68,12 @@ async def roll_back_model(
     return []
 
 
+async def import_version(command: ImportModelVersion, inspections: Inspections, cause: Cause) -> list[Message]:
+    """Have what came from another registry read."""
+    await inspections.add(Inspection(f"import:{cause.message_id}", command, cause, due_at=cause.received_at))
+    return []
+
+
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
     Subscription(TrainingRunSucceeded, on_run_succeeded),
@@ -75,4 +81,5 @@ SUBSCRIPTIONS = (
     Subscription(ApproveModelVersion, approve_version),
     Subscription(RejectModelVersion, reject_version),
     Subscription(RollBackModel, roll_back_model),
+    Subscription(ImportModelVersion, import_version),
 )

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.message import Message, utc_now
-from contracts.registry import RollBackModel
+from contracts.registry import ImportModelVersion, RollBackModel
 from contracts.training import TrainingRunSucceeded
 from services.chassis.errors import MalformedError, RejectedError, TransientError
 from services.chassis.logs import Log
 from services.chassis.work import Transaction, Work
 from services.registry import decisions
-from services.registry.domain import Evidence, Inspection
+from services.registry.domain import Arrival, Evidence, Inspection
+from services.registry.importing import import_version
 from services.registry.ports import AliasHistory, Bundles, Inspections, Models, Versions
 
 log = Log(__name__)
@@ -58,10 +59,12 @@ class Inspector:
             async with work.transaction() as tx:
                 await tx.port(Inspections).postpone(inspection.key, self.clock() + pause)
 
-    async def _read(self, inspection: Inspection, work: Work) -> Evidence | None:
+    async def _read(self, inspection: Inspection, work: Work) -> Evidence | Arrival | None:
         match inspection.message:
             case TrainingRunSucceeded() as run:
                 return await self.bundles.examine(run)
+            case ImportModelVersion() as command:
+                return await self.bundles.receive(command)
             case RollBackModel(pipeline=pipeline, to_version=int(number)):
                 async with work.transaction(write=False) as tx:
                     version = await tx.port(Versions).get(pipeline, number)
@@ -72,13 +75,15 @@ class Inspector:
             case other:
                 raise MalformedError("not_inspectable", type=other.subject)
 
-    async def _decide(self, inspection: Inspection, found: Evidence | None, tx: Transaction) -> None:
+    async def _decide(self, inspection: Inspection, found: Evidence | Arrival | None, tx: Transaction) -> None:
         if not await tx.port(Inspections).close(inspection.key, "decided"):
             return
         models, versions, history = tx.port(Models), tx.port(Versions), tx.port(AliasHistory)
         facts: list[Message] = []
         match inspection.message:
-            case TrainingRunSucceeded() as run if found:
+            case ImportModelVersion() as order if isinstance(found, Arrival):
+                facts = await import_version(order, found, models, versions, at=self.clock())
+            case TrainingRunSucceeded() as run if isinstance(found, Evidence):
                 facts = await decisions.register_version(run, found, models, versions, history, at=self.clock())
             case RollBackModel() as command:
                 facts = await decisions.roll_back(command, models, versions, history, at=self.clock())
@@ -92,6 +97,6 @@ class Inspector:
             match inspection.message:
                 case TrainingRunSucceeded() as run:
                     tx.say(decisions.refuse_run(run, error), cause=inspection.cause)
-                case RollBackModel() as command:
+                case RollBackModel() | ImportModelVersion() as command:
                     refusal = decisions.refuse_command(command, inspection.cause.message_id, error)
                     tx.say(refusal, cause=inspection.cause)

@@ -5,8 +5,9 @@ from typing import Protocol
 from uuid import UUID
 
 from contracts.model import Digest, Uri
+from contracts.registry import ImportModelVersion
 from contracts.training import TrainingRunSucceeded
-from services.registry.domain import AliasChange, Evidence, Inspection, Model, ModelVersion
+from services.registry.domain import AliasChange, Arrival, Evidence, Inspection, Model, ModelVersion
 
 
 class Models(Protocol):
@@ -24,8 +25,8 @@ class Models(Protocol):
     async def hold(self, pipeline: str) -> Model | None:
         """Find a model and let nobody else decide about it before this transaction ends."""
 
-    async def next_number(self, pipeline: str) -> int:
-        """Take the next version number of a known model. It is never given again."""
+    async def next_number(self, pipeline: str, *, at_least: int = 1) -> int:
+        """Take the next version number of a known model, or a later one. It is never given again."""
 
 
 class Versions(Protocol):
@@ -78,6 +79,14 @@ class Bundles(Protocol):
 
     async def examine(self, run: TrainingRunSucceeded) -> Evidence:
         """Read what a run left, and verify every digest.
+
+        Raises:
+            RejectedError: A digest disagrees or a document is broken.
+            TransientError: The store does not answer, or not yet.
+        """
+
+    async def receive(self, command: ImportModelVersion) -> Arrival:
+        """Read what came from another registry, and verify every digest.
 
         Raises:
             RejectedError: A digest disagrees or a document is broken.

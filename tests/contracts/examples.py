@@ -172,6 +172,12 @@ def _registry() -> list[Message]:
     bundle = {"run_id": RUN, "bundle_uri": f"{RUN_URI}/bundle", "bundle_digest": digest("b")}
     return [
         registry.ApproveModelVersion(pipeline=PIPELINE, version=2, approved_by="ada", reason="looks right"),
+    papers = {
+        "report_uri": f"{RUN_URI}/report.json",
+        "report_digest": digest("a"),
+        "record_uri": f"{RUN_URI}/record.json",
+        "record_digest": digest("d"),
+    }
         registry.RejectModelVersion(pipeline=PIPELINE, version=2, rejected_by="ada", reason="wrong holiday"),
         registry.RollBackModel(pipeline=PIPELINE, to_version=1, requested_by="ada", reason="complaints"),
         registry.ModelVersionRegistered(
@@ -179,6 +185,21 @@ def _registry() -> list[Message]:
         ),
         registry.ModelVersionGatesEvaluated(
             pipeline=PIPELINE, version=2, passed=True, champion_version=1, verdicts=verdicts
+        registry.ImportModelVersion(
+            pipeline=PIPELINE, imported_by="ada", reason="built again before the audit", **bundle, **papers
+        ),
+        registry.ModelVersionImported(
+            pipeline=PIPELINE,
+            version=2,
+            original_version=2,
+            model_digest=digest("f"),
+            lineage=lineage(),
+            imported_by="ada",
+            imported_at=NOON,
+            reason="built again before the audit",
+            **bundle,
+            **papers,
+        ),
         ),
         registry.ModelVersionAwaitingApproval(pipeline=PIPELINE, version=2),
         registry.ModelVersionPromoted(

@@ -116,6 +116,16 @@ async def test_numbers_count_up_whatever_happens_to_the_definition(open_: Open) 
     assert taken == [1, 2, 3]
 
 
+async def test_a_number_may_be_asked_for_that_was_never_given(open_: Open) -> None:
+    taken = []
+    for at_least in (1, 7, 3, 1):
+        async with open_() as ports:
+            await ports.models.hold(PIPELINE)
+            taken.append(await ports.models.next_number(PIPELINE, at_least=at_least))
+
+    assert taken == [1, 7, 8, 9]
+
+
 async def test_version_comes_back_whole(open_: Open) -> None:
     async with open_() as ports:
         await ports.versions.add(_version(1))

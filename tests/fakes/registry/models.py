@@ -24,7 +24,8 @@ class InMemoryModels:
     async def hold(self, pipeline: str) -> Model | None:
         return self._models.get(pipeline)
 
-    async def next_number(self, pipeline: str) -> int:
+    async def next_number(self, pipeline: str, *, at_least: int = 1) -> int:
         model = self._models[pipeline]
-        self._models[pipeline] = replace(model, last_number=model.last_number + 1)
-        return model.last_number + 1
+        number = max(model.last_number + 1, at_least)
+        self._models[pipeline] = replace(model, last_number=number)
+        return number
