@@ -170,21 +170,19 @@ def _registry() -> list[Message]:
         ),
     )
     bundle = {"run_id": RUN, "bundle_uri": f"{RUN_URI}/bundle", "bundle_digest": digest("b")}
-    return [
-        registry.ApproveModelVersion(pipeline=PIPELINE, version=2, approved_by="ada", reason="looks right"),
     papers = {
         "report_uri": f"{RUN_URI}/report.json",
         "report_digest": digest("a"),
         "record_uri": f"{RUN_URI}/record.json",
         "record_digest": digest("d"),
     }
+    return [
+        registry.ApproveModelVersion(pipeline=PIPELINE, version=2, approved_by="ada", reason="looks right"),
         registry.RejectModelVersion(pipeline=PIPELINE, version=2, rejected_by="ada", reason="wrong holiday"),
         registry.RollBackModel(pipeline=PIPELINE, to_version=1, requested_by="ada", reason="complaints"),
         registry.ModelVersionRegistered(
             pipeline=PIPELINE, version=2, model_digest=digest("f"), lineage=lineage(), **bundle
         ),
-        registry.ModelVersionGatesEvaluated(
-            pipeline=PIPELINE, version=2, passed=True, champion_version=1, verdicts=verdicts
         registry.ImportModelVersion(
             pipeline=PIPELINE, imported_by="ada", reason="built again before the audit", **bundle, **papers
         ),
@@ -200,6 +198,8 @@ def _registry() -> list[Message]:
             **bundle,
             **papers,
         ),
+        registry.ModelVersionGatesEvaluated(
+            pipeline=PIPELINE, version=2, passed=True, champion_version=1, verdicts=verdicts
         ),
         registry.ModelVersionAwaitingApproval(pipeline=PIPELINE, version=2),
         registry.ModelVersionPromoted(
