@@ -7,19 +7,39 @@ them in a thread.
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
+from typing import IO
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pyarrow import ArrowInvalid
-from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
+from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
 
 CHUNK_BYTES = 1 << 20
+PARTIAL = ".partial"
+"""How the name of a file ends that is still being written."""
 
 
 class StorageError(OSError):
     """The bytes could not be read or written; the message says what to look at."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, or a directory, which has no size."""
+
+    name: str
+    size_bytes: int | None
+
+    @property
+    def is_directory(self) -> bool:
+        """Tell a directory from a file."""
+        return self.size_bytes is None
 
 
 def digest(data: bytes) -> str:
@@ -72,12 +92,51 @@ def write_bytes(uri: str, data: bytes) -> None:
     filesystem, path = _locate(uri)
     try:
         if isinstance(filesystem, LocalFileSystem):
-            _replace_local(Path(path), data)
+            with _replacing(Path(path)) as file:
+                file.write(data)
         else:
             with filesystem.open_output_stream(path, compression=None) as stream:
                 stream.write(data)
     except OSError as error:
         raise _said(error, "write", uri) from error
+
+
+@contextmanager
+def writing(uri: str) -> Iterator[IO[bytes]]:
+    """Write piece by piece: all of it is there, durably, once the block ends well, and nothing if it does not.
+
+    Raises:
+        StorageError: The place cannot be written.
+    """
+    filesystem, path = _locate(uri)
+    try:
+        if isinstance(filesystem, LocalFileSystem):
+            with _replacing(Path(path)) as file:
+                yield file
+        else:
+            # Closing an object store's stream keeps what was written, even after an error.
+            with TemporaryFile() as file:
+                yield file
+                file.seek(0)
+                with filesystem.open_output_stream(path, compression=None) as stream:
+                    shutil.copyfileobj(file, stream, CHUNK_BYTES)
+    except OSError as error:
+        raise _said(error, "write", uri) from error
+
+
+def chunks(uri: str) -> Iterator[bytes]:
+    """Read what is behind a URI piece by piece.
+
+    Raises:
+        StorageError: Nothing is there, or it cannot be read.
+    """
+    filesystem, path = _locate(uri)
+    try:
+        with filesystem.open_input_stream(path, compression=None) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise _said(error, "read", uri) from error
 
 
 def write_once(directory_uri: str, data: bytes, *, suffix: str = "") -> str:
@@ -96,6 +155,44 @@ def exists(uri: str) -> bool:
     """Tell whether a file or directory is there."""
     filesystem, path = _locate(uri)
     return bool(filesystem.get_file_info(path).type != FileType.NotFound)
+
+
+def find(uri: str) -> Entry | None:
+    """Tell what a URI leads to; None if nothing is there."""
+    filesystem, path = _locate(uri)
+    try:
+        return _entry(filesystem.get_file_info(path))
+    except OSError as error:
+        raise _said(error, "read", uri) from error
+
+
+def entries(uri: str) -> tuple[Entry, ...]:
+    """List a directory without what is below its directories, sorted by name; none if it is not there."""
+    filesystem, path = _locate(uri)
+    try:
+        infos = filesystem.get_file_info(FileSelector(path, allow_not_found=True))
+    except NotADirectoryError:
+        return ()
+    except OSError as error:
+        raise _said(error, "read", uri) from error
+    found = (entry for info in infos if (entry := _entry(info)) and not entry.name.endswith(PARTIAL))
+    return tuple(sorted(found, key=lambda entry: entry.name))
+
+
+def delete(uri: str) -> None:
+    """Delete a file, or a directory with everything below it.
+
+    Raises:
+        StorageError: Nothing is there, or it cannot be deleted.
+    """
+    filesystem, path = _locate(uri)
+    try:
+        if filesystem.get_file_info(path).type == FileType.Directory:
+            filesystem.delete_dir(path)
+        else:
+            filesystem.delete_file(path)
+    except OSError as error:
+        raise _said(error, "delete", uri) from error
 
 
 def list(uri: str) -> tuple[str, ...]:
@@ -163,17 +260,28 @@ def _filesystem(root: str) -> FileSystem:
         raise StorageError(f"{root} cannot be opened ({error}); use an absolute path, s3:// or gs://") from error
 
 
-def _replace_local(path: Path, data: bytes) -> None:
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    partial = path.with_name(f".{uuid4().hex}{PARTIAL}")
     try:
         with partial.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _entry(info: FileInfo) -> Entry | None:
+    match info.type:
+        case FileType.NotFound:
+            return None
+        case FileType.Directory:
+            return Entry(info.base_name, None)
+        case _:
+            return Entry(info.base_name, info.size or 0)
 
 
 def _said(error: OSError, verb: str, uri: str) -> StorageError:

@@ -1,5 +1,6 @@
 """What surrounds every request: a span, a limit on the body, and headers that browsers obey."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from opentelemetry.trace import SpanKind
@@ -23,12 +24,27 @@ UNOBSERVED = ("/health/", "/docs", "/openapi.json")
 
 
 class Edge:
-    """An ASGI middleware, outermost."""
+    """An ASGI middleware, outermost.
 
-    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, max_body_bytes: int) -> None:
+    Args:
+        app: What answers.
+        telemetry: Records a span for each request.
+        max_body_bytes: Of a request.
+        max_bytes_below: The same where a path starts so; the first that fits counts.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        telemetry: Telemetry,
+        max_body_bytes: int,
+        max_bytes_below: Mapping[str, int],
+    ) -> None:
         self._app = app
         self._telemetry = telemetry
         self._max_body_bytes = max_body_bytes
+        self._max_bytes_below = max_bytes_below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,9 +72,11 @@ class Edge:
                         span.set_attribute("http.route", route)
                 await send(message)
 
-            await self._app(scope, self._limited(headers, receive), _secured(scope, answer))
+            await self._app(scope, self._limited(scope["path"], headers, receive), _secured(scope, answer))
 
-    def _limited(self, headers: Headers, receive: Receive) -> Receive:
+    def _limited(self, path: str, headers: Headers, receive: Receive) -> Receive:
+        below = (limit for start, limit in self._max_bytes_below.items() if path.startswith(start))
+        limit = next(below, self._max_body_bytes)
         received = 0
 
         async def read() -> Message:
@@ -66,10 +84,8 @@ class Edge:
             message = await receive()
             received += len(message.get("body", b""))
             # The declared length is checked too, so that nothing of a body that is too large is taken in.
-            if max(received, int(headers.get("content-length", "0") or 0)) > self._max_body_bytes:
-                raise HTTPException(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {self._max_body_bytes} bytes are read"
-                )
+            if max(received, int(headers.get("content-length", "0") or 0)) > limit:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {limit} bytes are read")
             return message
 
         return read

@@ -69,7 +69,12 @@ class Runtime:
         app = create_app(
             self._service.name, router=self._service.router, routes=self._service.routes, check=self._check
         )
-        edge = Edge(app, telemetry=self.telemetry, max_body_bytes=self._settings.max_body_bytes)
+        edge = Edge(
+            app,
+            telemetry=self.telemetry,
+            max_body_bytes=self._settings.max_body_bytes,
+            max_bytes_below=self._service.max_bytes_below,
+        )
         try:
             async with _serving(edge, listener, self._settings.drain_timeout_s):
                 await self._migrate()

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ class Service:
         rows: Base of its rows; documents which tables are its own.
         migrations: Folder of its migrations; unset: ``services/<name>/migrations``.
         retries: How patient it is with messages that fail.
+        max_bytes_below: Start of a path to the size of its requests' bodies, where the settings' does not fit.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Service:
     rows: type[SQLModel] | None = None
     migrations: str = ""
     retries: Retries = field(default_factory=Retries)
+    max_bytes_below: Mapping[str, int] = field(default_factory=dict)
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, then finish what is in hand and stop."""

@@ -1,11 +1,15 @@
 """The registry's composition root."""
 
+from everloop import storage
 from services.chassis.service import Service
 from services.chassis.work import Reconciler
 from services.registry import api, handlers
+from services.registry.artifacts.ports import Artifacts
+from services.registry.artifacts.store import StoredArtifacts
 from services.registry.bundles import StoredBundles
 from services.registry.inspection import Inspector
-from services.registry.mlflow.edge import mlflow_routes
+from services.registry.mlflow.artifacts import FILES_BELOW, artifact_routes
+from services.registry.mlflow.edge import ROOTS, mlflow_routes
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.rows import Row
 from services.registry.settings import RegistrySettings
@@ -17,15 +21,17 @@ PORTS = {Models: SqlModels, Versions: SqlVersions, AliasHistory: SqlAliasHistory
 def build(settings: RegistrySettings) -> Service:
     """Put the registry together."""
     inspector = Inspector(StoredBundles(), max_attempts=settings.inspection_attempts)
+    artifacts = StoredArtifacts(storage.join(settings.store_uri, "artifacts"))
     return Service(
         "registry",
         settings,
         handlers.SUBSCRIPTIONS,
-        PORTS,
+        {**PORTS, Artifacts: lambda _: artifacts},
         router=api.router,
-        routes=mlflow_routes(),
+        routes=mlflow_routes(*artifact_routes(artifacts)),
         reconcilers=(Reconciler(inspector.step),),
         rows=Row,
+        max_bytes_below={root + FILES_BELOW: settings.max_artifact_bytes for root in ROOTS},
     )
 
 

@@ -12,14 +12,20 @@ SPOKEN = "3.17.2"
 METHODS: tuple[Method, ...] = ()
 
 
-def mlflow_routes() -> tuple[BaseRoute, ...]:
-    """Make the routes that MLflow's clients ask for."""
-    below = [*routes(METHODS), Route("/{path:path}", _unknown, methods=_ANY)]
+ROOTS = "/api/2.0", "/ajax-api/2.0"
+
+
+def mlflow_routes(*streams: BaseRoute) -> tuple[BaseRoute, ...]:
+    """Make the routes that MLflow's clients ask for.
+
+    Args:
+        streams: Those whose bodies are not JSON, but read and written piece by piece.
+    """
+    below = [*routes(METHODS), *streams, Route("/{path:path}", _unknown, methods=_ANY)]
     return (
         Route("/health", _health),
         Route("/version", _version),
-        Mount("/api/2.0", routes=below),
-        Mount("/ajax-api/2.0", routes=below),
+        *(Mount(root, routes=below) for root in ROOTS),
         Route("/api/{path:path}", _unknown, methods=_ANY),
         Route("/ajax-api/{path:path}", _unknown, methods=_ANY),
     )

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,48 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
         storage.write_bytes(str(tmp_path / "taken"), b"bytes")
 
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_what_is_written_in_pieces_is_there_once_all_of_it_is(tmp_path: Path) -> None:
+    uri = str(tmp_path / "deep" / "file")
+
+    with storage.writing(uri) as file:
+        file.write(b"first ")
+        file.write(b"second")
+        assert not storage.exists(uri)
+        assert storage.entries(str(tmp_path / "deep")) == ()
+
+    assert b"".join(storage.chunks(uri)) == b"first second"
+
+
+def test_pieces_that_break_off_leave_what_was_there(tmp_path: Path) -> None:
+    storage.write_bytes(str(tmp_path / "file"), b"before")
+
+    with suppress(ZeroDivisionError), storage.writing(str(tmp_path / "file")) as file:
+        file.write(b"after")
+        raise ZeroDivisionError
+
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"before")]
+
+
+def test_a_directory_tells_what_is_in_it(tmp_path: Path) -> None:
+    storage.write_bytes(str(tmp_path / "b"), b"xyz")
+    storage.write_bytes(str(tmp_path / "a" / "below"), b"")
+
+    assert storage.entries(str(tmp_path)) == (storage.Entry("a", None), storage.Entry("b", 3))
+    assert storage.entries(str(tmp_path / "b")) == storage.entries(str(tmp_path / "c")) == ()
+    found = [storage.find(str(tmp_path / name)) for name in "abc"]
+    assert found == [storage.Entry("a", None), storage.Entry("b", 3), None]
+
+
+def test_deleting_takes_all_below_and_nothing_beside(tmp_path: Path) -> None:
+    for name in ("a/b", "a/c/d", "e", "f"):
+        storage.write_bytes(str(tmp_path / name), b"x")
+    (tmp_path / "a" / "beside").symlink_to(tmp_path / "e")
+
+    storage.delete(str(tmp_path / "a"))
+    storage.delete(str(tmp_path / "f"))
+
+    assert storage.list(str(tmp_path)) == ("e",)
+    with pytest.raises(storage.StorageError, match=r"cannot delete .*: nothing is there"):
+        storage.delete(str(tmp_path / "f"))
