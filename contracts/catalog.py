@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from contracts import inference, ingestion, monitoring, precompute, registry, serving, training
+from contracts import inference, ingestion, monitoring, precompute, registry, serving, tracking, training
 from contracts.envelope import Envelope, UnreadableMessageError, describe
 from contracts.message import Event, Message
 
@@ -35,6 +35,17 @@ MESSAGES: tuple[type[Message], ...] = (
     registry.ModelVersionDemoted,
     registry.ModelVersionRejected,
     registry.ModelCommandRefused,
+    tracking.ExperimentCreated,
+    tracking.ExperimentRenamed,
+    tracking.ExperimentDeleted,
+    tracking.ExperimentRestored,
+    tracking.ExperimentTagged,
+    tracking.RunCreated,
+    tracking.RunUpdated,
+    tracking.RunLogged,
+    tracking.RunLinked,
+    tracking.RunDeleted,
+    tracking.RunRestored,
     serving.PauseRollout,
     serving.ResumeRollout,
     serving.PromoteRollout,

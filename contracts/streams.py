@@ -1,5 +1,6 @@
 """The streams that keep messages, split by how long they are kept, and who fills them."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 
@@ -41,14 +42,15 @@ ROWS_SUBJECT = "rows"
 SCORES_SUBJECT = "scores"
 """The row of ``rows.<pipeline>.<key>`` is answered on ``scores.<pipeline>.<key>``."""
 
-_APART = (PredictionsServed, RequestInference, InferenceCompleted, InferenceFailed)
+_TRACKING = tuple(message for message in MESSAGES if message.__module__ == "contracts.tracking")
+_APART = (PredictionsServed, RequestInference, InferenceCompleted, InferenceFailed, *_TRACKING)
 """Messages as many as requests are; they have streams of their own."""
 
 
 def _event_subjects() -> tuple[str, ...]:
     """Every noun that events are said about."""
     events = [message for message in MESSAGES if issubclass(message, Event) and message not in _APART]
-    return tuple(sorted({f"{_noun(each)}.>" for each in events}))
+    return _nouns(events)
 
 
 def _command_subjects() -> tuple[str, ...]:
@@ -63,12 +65,19 @@ def _command_subjects() -> tuple[str, ...]:
     )
 
 
+def _nouns(messages: Iterable[type[Message]]) -> tuple[str, ...]:
+    return tuple(sorted({f"{_noun(each)}.>" for each in messages}))
+
+
 def _noun(message: type[Message]) -> str:
     return ".".join(message.subject.split(".")[:3])
 
 
 EVENTS = StreamDefinition(
     name="EVENTS", subjects=_event_subjects(), max_age=timedelta(days=365 * 5), max_bytes=4096 * MIB
+)
+TRACKING = StreamDefinition(
+    name="TRACKING", subjects=_nouns(_TRACKING), max_age=timedelta(days=365 * 5), max_bytes=8192 * MIB
 )
 COMMANDS = StreamDefinition(
     name="COMMANDS",
@@ -123,6 +132,7 @@ ADVISORIES = StreamDefinition(
 STREAMS = (
     EVENTS,
     COMMANDS,
+    TRACKING,
     PREDICTIONS,
     INFERENCE,
     INFERENCE_RESULTS,
@@ -139,4 +149,6 @@ def stream_of(message: type[Message]) -> StreamDefinition:
         return INFERENCE_RESULTS
     if issubclass(message, Command):
         return INFERENCE if message is RequestInference else COMMANDS
+    if message in _TRACKING:
+        return TRACKING
     return PREDICTIONS if message is PredictionsServed else EVENTS

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts import inference, ingestion, monitoring, precompute, registry, serving, training
+from contracts import inference, ingestion, monitoring, precompute, registry, serving, tracking, training
 from contracts.bundle import DatasetRef, Lineage
 from contracts.message import Message
 from contracts.pipeline import (
@@ -27,6 +27,8 @@ PIPELINE = "flight_delays"
 RUN = UUID("6f2d1a70-58b8-4c25-9d0e-0c8f2f7f9a01")
 ROLLOUT = UUID("0a1c7d6e-4f1e-4c93-8a57-2f3f5b6f7c02")
 PRECOMPUTATION = UUID("5d0be1f2-7c64-4b0f-9d51-3c1e8a6f4d03")
+MLFLOW_RUN = RUN.hex
+EXPERIMENT = "1"
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
 RUN_URI = f"/srv/everloop/store/runs/{RUN}"
@@ -234,6 +236,63 @@ def _registry() -> list[Message]:
     ]
 
 
+def _tracking() -> list[Message]:
+    at_ms = int(NOON.timestamp()) * 1000
+    running = tracking.RunState(name="bold-crane-12", status="RUNNING")
+    artifacts = f"mlflow-artifacts:/{EXPERIMENT}"
+    experiment = {"pipeline": PIPELINE, "experiment_id": EXPERIMENT}
+    run = {"pipeline": PIPELINE, "run_id": MLFLOW_RUN}
+    return [
+        tracking.ExperimentCreated(
+            **experiment, name=PIPELINE, artifact_location=artifacts, tags={"team": "arrivals"}, at_ms=at_ms
+        ),
+        tracking.ExperimentRenamed(**experiment, name="Late flights", previous_name=PIPELINE, at_ms=at_ms),
+        tracking.ExperimentDeleted(**experiment, at_ms=at_ms),
+        tracking.ExperimentRestored(**experiment, at_ms=at_ms),
+        tracking.ExperimentTagged(
+            **experiment, tags=(tracking.TagChange(key="team", value="delays", previous="arrivals"),)
+        ),
+        tracking.RunCreated(
+            **run,
+            experiment_id=EXPERIMENT,
+            user="ada",
+            state=running,
+            started_ms=at_ms,
+            artifact_uri=f"{artifacts}/{MLFLOW_RUN}/artifacts",
+            tags={"mlflow.runName": "bold-crane-12"},
+        ),
+        tracking.RunUpdated(
+            **run,
+            state=tracking.RunState(name="bold-crane-12", status="FINISHED", ended_ms=at_ms + 9000),
+            previous=running,
+        ),
+        tracking.RunLogged(
+            **run,
+            params={"num_leaves": "31"},
+            metrics=(
+                tracking.MetricPoint(key="auc", value=0.71, timestamp_ms=at_ms, step=3),
+                tracking.MetricPoint(key="auc", timestamp_ms=at_ms + 1, step=4),
+            ),
+            tags=(tracking.TagChange(key="holiday", previous="easter"),),
+        ),
+        tracking.RunLinked(
+            **run,
+            datasets=(
+                tracking.DatasetUse(
+                    name="flights",
+                    digest="0b7e5f1a",
+                    source_type="local",
+                    source="flights.csv",
+                    tags={"mlflow.data.context": "training"},
+                ),
+            ),
+            models_made=(tracking.ModelMade(model_id=f"m-{MLFLOW_RUN}", step=3),),
+        ),
+        tracking.RunDeleted(**run, at_ms=at_ms),
+        tracking.RunRestored(**run, at_ms=at_ms),
+    ]
+
+
 def _guard_verdict() -> serving.GuardVerdict:
     return serving.GuardVerdict(
         test=serving.GuardTest.ERRORS,
@@ -419,6 +478,7 @@ def every_message() -> list[Message]:
         _ingestion,
         _training,
         _registry,
+        _tracking,
         _serving,
         _inference,
         _precompute,
