@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from contracts import inference, ingestion, monitoring, precompute, registry, serving, tracking, training
+from contracts import inference, ingestion, logged_models, monitoring, precompute, registry, serving, tracking, training
 from contracts.envelope import Envelope, UnreadableMessageError, describe
 from contracts.message import Event, Message
 
@@ -31,6 +31,7 @@ MESSAGES: tuple[type[Message], ...] = (
     registry.ModelVersionImported,
     registry.ModelVersionGatesEvaluated,
     registry.ModelVersionAwaitingApproval,
+    registry.ModelVersionApprovalGiven,
     registry.ModelVersionPromoted,
     registry.ModelVersionDemoted,
     registry.ModelVersionRejected,
@@ -46,6 +47,10 @@ MESSAGES: tuple[type[Message], ...] = (
     tracking.RunLinked,
     tracking.RunDeleted,
     tracking.RunRestored,
+    logged_models.LoggedModelCreated,
+    logged_models.LoggedModelFinalized,
+    logged_models.LoggedModelDescribed,
+    logged_models.LoggedModelDeleted,
     serving.PauseRollout,
     serving.ResumeRollout,
     serving.PromoteRollout,

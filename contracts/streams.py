@@ -42,7 +42,8 @@ ROWS_SUBJECT = "rows"
 SCORES_SUBJECT = "scores"
 """The row of ``rows.<pipeline>.<key>`` is answered on ``scores.<pipeline>.<key>``."""
 
-_TRACKING = tuple(message for message in MESSAGES if message.__module__ == "contracts.tracking")
+_TRACKED_BY = ("contracts.tracking", "contracts.logged_models")
+_TRACKING = tuple(message for message in MESSAGES if message.__module__ in _TRACKED_BY)
 _APART = (PredictionsServed, RequestInference, InferenceCompleted, InferenceFailed, *_TRACKING)
 """Messages as many as requests are; they have streams of their own."""
 

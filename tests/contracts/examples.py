@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts import inference, ingestion, monitoring, precompute, registry, serving, tracking, training
+from contracts import inference, ingestion, logged_models, monitoring, precompute, registry, serving, tracking, training
 from contracts.bundle import DatasetRef, Lineage
 from contracts.message import Message
 from contracts.pipeline import (
@@ -204,6 +204,9 @@ def _registry() -> list[Message]:
             pipeline=PIPELINE, version=2, passed=True, champion_version=1, verdicts=verdicts
         ),
         registry.ModelVersionAwaitingApproval(pipeline=PIPELINE, version=2),
+        registry.ModelVersionApprovalGiven(
+            pipeline=PIPELINE, version=2, approved_by="ada", reason="looks right", missing=1, decided_at=NOON
+        ),
         registry.ModelVersionPromoted(
             pipeline=PIPELINE,
             version=2,
@@ -290,6 +293,31 @@ def _tracking() -> list[Message]:
         ),
         tracking.RunDeleted(**run, at_ms=at_ms),
         tracking.RunRestored(**run, at_ms=at_ms),
+    ]
+
+
+def _logged_models() -> list[Message]:
+    at_ms = int(NOON.timestamp()) * 1000
+    model = {"pipeline": PIPELINE, "model_id": f"m-{MLFLOW_RUN}"}
+    return [
+        logged_models.LoggedModelCreated(
+            **model,
+            experiment_id=EXPERIMENT,
+            name="late-flights",
+            model_type="lightgbm",
+            source_run_id=MLFLOW_RUN,
+            artifact_uri=f"mlflow-artifacts:/{EXPERIMENT}/models/m-{MLFLOW_RUN}/artifacts",
+            params={"num_leaves": "31"},
+            tags={"team": "arrivals"},
+            at_ms=at_ms,
+        ),
+        logged_models.LoggedModelFinalized(**model, status="READY", previous_status="PENDING", at_ms=at_ms + 900),
+        logged_models.LoggedModelDescribed(
+            **model,
+            params={"max_depth": "7"},
+            tags=(tracking.TagChange(key="team", value="delays", previous="arrivals"),),
+        ),
+        logged_models.LoggedModelDeleted(**model, at_ms=at_ms + 90_000),
     ]
 
 
@@ -479,6 +507,7 @@ def every_message() -> list[Message]:
         _training,
         _registry,
         _tracking,
+        _logged_models,
         _serving,
         _inference,
         _precompute,
