@@ -171,6 +171,10 @@ class Lineage(Contract):
     dataset: DatasetRef
     code_digest: Digest
     commit: Annotated[str, StringConstraints(max_length=64)] | None = None
+    modified: bool | None = Field(
+        default=None,
+        description="Whether the code differed from the commit; the digest is of what ran. Unset: unknown.",
+    )
     environment_digest: Digest
     parameters: dict[str, Scalar]
     seed: int

@@ -146,6 +146,11 @@ class Trainer(Contract):
     use_gpu: bool = Field(default=False, description="Ask for one GPU per worker where the cluster has any.")
     max_attempts: int = Field(default=3, ge=1, le=10, description="How often a crashed job is started in all.")
     timeout_s: float = Field(default=3600, gt=0, description="Longest one attempt may run.")
+    max_rebuild_difference: float = Field(
+        default=0.0,
+        ge=0,
+        description="How far golden answers of a version built again may be off; 0: byte for byte the same model.",
+    )
 
 
 class TimeSplit(Contract):

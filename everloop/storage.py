@@ -53,6 +53,18 @@ def digest_file(path: Path) -> str:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
+def digest_at(uri: str) -> str:
+    """Name what is behind a URI by its content without reading it all at once.
+
+    Raises:
+        StorageError: Nothing is there, or it cannot be read.
+    """
+    found = hashlib.sha256()
+    for chunk in chunks(uri):
+        found.update(chunk)
+    return f"sha256:{found.hexdigest()}"
+
+
 def join(uri: str, *parts: str) -> str:
     """Append path segments to a URI."""
     return "/".join((uri.rstrip("/"), *(part.strip("/") for part in parts)))

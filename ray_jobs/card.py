@@ -54,7 +54,7 @@ def write_card(
                 ("run", f"`{lineage.run_id}`"),
                 ("dataset", f"`{dataset.digest}`"),
                 ("code", f"`{lineage.code_digest}`"),
-                ("commit", f"`{lineage.commit}`" if lineage.commit else "none"),
+                ("commit", _commit(lineage)),
                 ("environment", f"`{lineage.environment_digest}`"),
                 ("trainer", definition.trainer.name.value),
                 ("parameters", ", ".join(f"{name}={value}" for name, value in sorted(lineage.parameters.items()))),
@@ -76,6 +76,12 @@ _METHODS = {
     "Shapley values, measured from training rows.",
 }
 BAR_WIDTH = 20
+
+
+def _commit(lineage: Lineage) -> str:
+    if lineage.commit is None:
+        return "none"
+    return f"`{lineage.commit}`" + (" with changes that were not committed" if lineage.modified else "")
 
 
 def _importance(importance: Importance) -> str:

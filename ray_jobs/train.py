@@ -119,6 +119,7 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
             dataset=spec.dataset,
             code_digest=spec.code.digest,
             commit=spec.code.commit,
+            modified=spec.code.modified if spec.code.commit else None,
             environment_digest=environment.digest_of(software),
             parameters=spec.parameters,
             seed=spec.seed,

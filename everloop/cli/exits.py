@@ -35,6 +35,7 @@ def exit_of(error: Exception) -> Exit | None:
     if isinstance(error, CommandError):
         return error.code
 
+    from everloop.archive import ArchiveError
     from everloop.bundle.manifest import BundleError
     from everloop.client.errors import BusyError, ClientError, NotRunningError, PlatformUnreachableError, TimedOutError
     from everloop.export import ExportError
@@ -54,6 +55,7 @@ def exit_of(error: Exception) -> Exit | None:
             return Exit.USAGE
         case (
             ClientError()
+            | ArchiveError()
             | BundleError()
             | ExportError()
             | ModelError()

@@ -7,6 +7,7 @@ import typer
 
 from everloop.cli import (
     answers,
+    archives,
     bundle,
     bus,
     condition,
@@ -17,6 +18,7 @@ from everloop.cli import (
     pipelines,
     precompute,
     rollouts,
+    verifying,
     watching,
     work,
 )
@@ -42,13 +44,22 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         inference.label,
         precompute.lookup,
     ),
-    "Models": (models.models, models.approve, models.reject, models.rollback, pipelines.rerun),
+    "Models": (
+        models.models,
+        models.approve,
+        models.reject,
+        models.rollback,
+        pipelines.rerun,
+        verifying.verify,
+        archives.export,
+    ),
     "Answers": (answers.why, answers.trace, models.lineage, watching.monitor),
     "The bus": (bus.publish, bus.events),
 }
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.command("import", rich_help_panel="Models")(archives.import_version)
 app.add_typer(dead.app, name="dead", rich_help_panel="The bus")
 app.add_typer(rollouts.app, name="rollout", rich_help_panel="Models")
 app.add_typer(precompute.app, name="precompute", rich_help_panel="Models")

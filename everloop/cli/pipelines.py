@@ -1,7 +1,7 @@
 """`everloop new` and `everloop pipeline`: write, check and register pipelines."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,9 @@ from everloop.cli import options
 from everloop.cli.exits import CommandError, Exit
 from everloop.cli.output import metrics, say, short, show_json, table, when
 from everloop.cli.session import with_platform
+
+if TYPE_CHECKING:
+    from everloop.rebuild import Rebuilt
 
 new_app = typer.Typer(no_args_is_help=True, help="Write a working start.")
 app = typer.Typer(no_args_is_help=True, help="Check and register pipelines.")
@@ -161,6 +164,8 @@ def rerun(
     """
     import tempfile
 
+    from rich.markup import escape
+
     from everloop.platform.home import find_home
     from everloop.rebuild import RebuildError, rebuild
 
@@ -188,17 +193,30 @@ def rerun(
                 "identical": made.identical,
                 "expected_model_digest": made.expected_model_digest,
                 "model_digest": made.model_digest,
+                "expected_bundle_digest": made.expected_bundle_digest,
+                "bundle_digest": made.bundle_digest,
                 "bundle_uri": made.bundle_uri,
                 "golden_difference": made.golden_difference,
+                "allowed_difference": made.allowed_difference,
                 "environment_differences": made.environment_differences,
+                "reasons": made.reasons,
                 "metrics": made.report.metrics,
             }
         )
     else:
         say(f"kept     {made.expected_model_digest}\nrebuilt  {made.model_digest}\n{metrics(made.report.metrics)}")
-        same = "[green]Identical, byte for byte.[/green]"
-        say(
-            same if made.identical else f"[yellow]Not identical; answers differ by {made.golden_difference:g}.[/yellow]"
-        )
-    if not made.identical and not made.environment_differences:
+        say(_verdict(made))
+        for why in made.reasons:
+            say(f"  {escape(why)}")
+    if not made.equivalent and not made.environment_differences:
         raise typer.Exit(Exit.FAILED)
+
+
+def _verdict(made: "Rebuilt") -> str:
+    if made.identical:
+        return "[green]Identical, byte for byte.[/green]"
+    off = f"Not identical; answers differ by {made.golden_difference:g}"
+    if made.equivalent:
+        return f"[green]{off}, of {made.allowed_difference:g} the pipeline allows.[/green]"
+    allowed = f", {made.allowed_difference:g} is allowed" if made.allowed_difference else ""
+    return f"[yellow]{off}{allowed}.[/yellow]"

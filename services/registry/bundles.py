@@ -20,7 +20,11 @@ from services.chassis.errors import RejectedError, TransientError
 from services.registry.domain import Arrival, Evidence
 
 D = TypeVar("D", bound=Contract)
-_NOUNS: dict[type[Contract], str] = {TrainingReport: "report", VersionRecord: "record"}
+_NOUNS: dict[type[Contract], str] = {
+    PipelineDefinition: "definition",
+    TrainingReport: "report",
+    VersionRecord: "record",
+}
 
 
 class StoredBundles:
@@ -50,10 +54,9 @@ def _examine(run: TrainingRunSucceeded | ImportModelVersion) -> Evidence:
 def _receive(command: ImportModelVersion) -> Arrival:
     evidence = _examine(command)
     with _explained():
-        written = read_file(command.bundle_uri, evidence.manifest, BundleFile.DEFINITION)
-        definition = PipelineDefinition.model_validate_json(written)
+        definition = read_file(command.bundle_uri, evidence.manifest, BundleFile.DEFINITION)
         record = _read_document(VersionRecord, command.record_uri, command.record_digest)
-    return Arrival(evidence, definition, record)
+    return Arrival(evidence, _parsed(PipelineDefinition, definition, command.bundle_uri), record)
 
 
 def _verify(uri: Uri, digest: Digest) -> None:
@@ -65,6 +68,10 @@ def _read_document(kind: type[D], uri: Uri, digest: Digest) -> D:
     content = storage.read_bytes(uri)
     if (found := storage.digest(content)) != digest:
         raise RejectedError(f"{_NOUNS[kind]}_digest_mismatch", uri=uri, expected=digest, found=found)
+    return _parsed(kind, content, uri)
+
+
+def _parsed(kind: type[D], content: bytes, uri: Uri) -> D:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from contracts.archive import DATASET
 from contracts.bundle import BundleFile, OptionalFile
 from contracts.jobs import Engine
 from contracts.pipeline import Column, ColumnRole, ColumnType, Objective
 from everloop import storage
 from everloop.bundle.manifest import BundleError, read_file, read_manifest, verify
 from everloop.bundle.model import Model
-from everloop.rebuild import DifferentEnvironmentError, rebuild
+from everloop.rebuild import DifferentEnvironmentError, RebuildError, rebuild
 from ray_jobs.environment import EnvironmentRefusedError, digest_of, installed
 from ray_jobs.train import train
 from ray_jobs.trainers import ParameterError
@@ -140,6 +141,24 @@ def test_a_version_is_rebuilt_without_the_pipelines_working_copy(parcels: Parcel
     assert rebuilt.identical
     assert rebuilt.bundle_digest == report.bundle_digest
     assert rebuilt.golden_difference == 0
+
+
+def test_a_version_is_rebuilt_from_rows_that_came_with_it(parcels: Parcels, tmp_path: Path) -> None:
+    """Where rows lie is no part of what they are: the bundle is the same although they were read elsewhere."""
+    code = parcels.code.model_copy(update={"commit": "4b825dc", "modified": True})
+    report = train(parcels.spec(code=code))
+    shutil.rmtree(parcels.folder)
+    with pytest.raises(RebuildError, match=r"there is no table at .*lake"):
+        (parcels.home / "lake").rename(parcels.home / "runs" / "elsewhere")
+        rebuild(report.bundle_uri, report.bundle_digest, tmp_path / "again")
+    (parcels.home / "runs" / "elsewhere").rename(Path(report.bundle_uri).with_name(DATASET))
+
+    rebuilt = rebuild(report.bundle_uri, report.bundle_digest, tmp_path / "again")
+
+    assert rebuilt.identical
+    assert rebuilt.bundle_digest == report.bundle_digest
+    assert verify(rebuilt.bundle_uri, report.bundle_digest).lineage.modified
+    assert "with changes that were not committed" in storage.read_bytes(f"{report.bundle_uri}/card.md").decode()
 
 
 def test_a_rebuild_elsewhere_is_refused_unless_allowed(

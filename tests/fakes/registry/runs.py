@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from contracts.bundle import BundleFile
+from contracts.bundle import BundleFile, Environment
 from contracts.training import TrainingRunSucceeded
 from everloop import storage
-from everloop.bundle.manifest import write_bundle
+from everloop.bundle.manifest import canonical, write_bundle
 from tests.contracts import examples
 from tests.fakes.registry.examples import manifest, report, run_id, run_succeeded
 
@@ -22,6 +22,8 @@ def leave_run(store: Path, number: int = 1, **found: Any) -> TrainingRunSucceede
     root = str(store / "runs" / str(run_id(number)))
     bundle_uri = storage.join(root, "bundle")
     files = {file.value: f"{file.value} of run {number}".encode() for file in BundleFile}
+    files[BundleFile.DEFINITION] = canonical(examples.definition())
+    files[BundleFile.ENVIRONMENT] = canonical(Environment(python="3.11.7", platform="linux-x86_64", packages={}))
     lineage = manifest(number).lineage.model_copy(
         update={
             "environment_digest": storage.digest(files[BundleFile.ENVIRONMENT]),

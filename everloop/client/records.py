@@ -1,0 +1,62 @@
+"""What a registry knows of a version, as its archive keeps it."""
+
+from dataclasses import dataclass
+
+from contracts.archive import RecordedDecision, RecordedMove, VersionRecord
+from contracts.model import Digest, Uri
+from contracts.registry import GateVerdict
+from everloop.client.errors import RefusedError
+from everloop.client.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A version: what is known of it, and where its bundle is."""
+
+    record: VersionRecord
+    bundle_uri: Uri
+
+    @property
+    def bundle_digest(self) -> Digest:
+        """The bundle's digest."""
+        return self.record.bundle_digest
+
+
+async def number_of(platform: Platform, model: str, which: str | int) -> int:
+    """Find the number of a version: it itself, or what an alias points at.
+
+    Raises:
+        RefusedError: There is no such model, or the alias points at none of its versions.
+    """
+    if isinstance(which, int):
+        return which
+    aliases = (await platform.get("registry", f"/v1/models/{model}"))["aliases"]
+    number: int | None = aliases.get(which)
+    if number is None:
+        raise RefusedError(f"{model} has no {which} yet; see `everloop models {model}`")
+    return number
+
+
+async def kept_version(platform: Platform, model: str, number: int) -> Kept:
+    """Ask the registry for a version and the history of its model's aliases.
+
+    Raises:
+        RefusedError: There is no such version.
+        PlatformUnreachableError: The registry does not answer.
+    """
+    version = await platform.get("registry", f"/v1/models/{model}/versions/{number}")
+    aliases = await platform.get("registry", f"/v1/models/{model}/aliases")
+    decided = version["decision"]
+    record = VersionRecord(
+        pipeline=model,
+        version=number,
+        run_id=version["run_id"],
+        bundle_digest=version["bundle_digest"],
+        state=version["state"],
+        registered_at=version["registered_at"],
+        champion_version=version["champion_version"],
+        verdicts=tuple(GateVerdict.model_validate(verdict) for verdict in version["verdicts"]),
+        decision=RecordedDecision.model_validate(decided) if decided else None,
+        moves=tuple(RecordedMove.model_validate(move) for move in aliases["history"]),
+    )
+    return Kept(record, version["bundle_uri"])
