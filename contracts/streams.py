@@ -30,6 +30,7 @@ class StreamDefinition(Contract):
     max_bytes: int
     refuse_when_full: bool = False
     written_behind: bool = Field(default=False, description="Acknowledged before it is on disk: fast, not certain.")
+    in_batches: bool = Field(default=False, description="Takes several messages at once, all or none.")
 
 
 MIB = 1024 * 1024
@@ -44,7 +45,13 @@ SCORES_SUBJECT = "scores"
 
 _TRACKED_BY = ("contracts.tracking", "contracts.logged_models")
 _TRACKING = tuple(message for message in MESSAGES if message.__module__ in _TRACKED_BY)
-_APART = (PredictionsServed, RequestInference, InferenceCompleted, InferenceFailed, *_TRACKING)
+_APART: tuple[type[Message], ...] = (
+    PredictionsServed,
+    RequestInference,
+    InferenceCompleted,
+    InferenceFailed,
+    *_TRACKING,
+)
 """Messages as many as requests are; they have streams of their own."""
 
 
@@ -75,10 +82,10 @@ def _noun(message: type[Message]) -> str:
 
 
 EVENTS = StreamDefinition(
-    name="EVENTS", subjects=_event_subjects(), max_age=timedelta(days=365 * 5), max_bytes=4096 * MIB
+    name="EVENTS", subjects=_event_subjects(), max_age=timedelta(days=365 * 5), max_bytes=4096 * MIB, in_batches=True
 )
 TRACKING = StreamDefinition(
-    name="TRACKING", subjects=_nouns(_TRACKING), max_age=timedelta(days=365 * 5), max_bytes=8192 * MIB
+    name="TRACKING", subjects=_nouns(_TRACKING), max_age=timedelta(days=365 * 5), max_bytes=8192 * MIB, in_batches=True
 )
 COMMANDS = StreamDefinition(
     name="COMMANDS",

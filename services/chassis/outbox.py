@@ -1,21 +1,29 @@
 """The outbox: what a transaction says is written with it, and published in order once it has committed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import groupby
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, String, delete
 from sqlmodel import Field, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from contracts.catalog import BY_TYPE
 from contracts.envelope import CONTENT_TYPE
+from contracts.streams import StreamDefinition, stream_of
 from services.chassis.backoff import Backoff
-from services.chassis.bus import MESSAGE_ID, Bus
+from services.chassis.batches import Publication, publish_together
+from services.chassis.bus import MESSAGE_ID, Bus, BusRefusalError
 from services.chassis.database import ChassisRow, Database, UtcDateTime
 from services.chassis.logs import Log
 from services.chassis.telemetry import Telemetry
 
 BATCH = 100
+BATCH_BYTES = 4 * 1024 * 1024
+PAUSE_S = 0.05
+"""After each batch: what is said meanwhile goes together. What is said after a silence goes at once."""
 
 log = Log(__name__)
 
@@ -38,7 +46,7 @@ class OutboxRow(ChassisRow, table=True):
 
 
 class Relay:
-    """Publishes the outbox, oldest first, one message after another so that order survives every failure.
+    """Publishes the outbox, oldest first, so that order survives every failure: together, or one after another.
 
     A crash between publishing and deleting publishes again under the same id; the stream drops the second.
     """
@@ -70,11 +78,14 @@ class Relay:
             last = silent.is_set()
             self._committed.clear()
             await check()
-            if await self.flush() == BATCH:
+            published = await self.flush()
+            if published == BATCH:
                 continue
             backoff.reset()
             if last:
                 return
+            if published:
+                await asyncio.sleep(PAUSE_S)
             await self._wait()
 
     async def flush(self) -> int:
@@ -85,17 +96,46 @@ class Relay:
         """
         async with self._database.session(write=False) as session:
             rows = await _oldest(session)
-        for row in rows:
-            await self._publish(row)
+        for stream, together in groupby(rows, key=_stream_of):
+            await self._say(stream, list(together))
         if rows:
             await self._mark(rows)
         return len(rows)
 
-    async def _publish(self, row: OutboxRow) -> None:
-        with self._telemetry.publishing(row.subject, row.message_id, len(row.body), row.traceparent) as headers:
-            await self._bus.publish(
-                row.subject, row.body, headers={**headers, MESSAGE_ID: row.message_id, "Content-Type": CONTENT_TYPE}
-            )
+    async def _say(self, stream: StreamDefinition | None, rows: Sequence[OutboxRow]) -> None:
+        if stream and stream.in_batches and len(rows) > 1 and sum(len(row.body) for row in rows) < BATCH_BYTES:
+            try:
+                await self._publish_together(rows)
+            except BusRefusalError as error:
+                # Some of them are there from an attempt whose answer was lost; each alone is recognised.
+                log.info("outbox goes on one by one", reason=str(error))
+            else:
+                return
+        for row in rows:
+            with self._spans([row]) as (publication,):
+                await self._bus.publish(publication.subject, publication.body, headers=publication.headers)
+
+    async def _publish_together(self, rows: Sequence[OutboxRow]) -> None:
+        with self._spans(rows) as publications:
+            await publish_together(self._bus, publications)
+
+    @contextmanager
+    def _spans(self, rows: Sequence[OutboxRow]) -> Iterator[list[Publication]]:
+        with ExitStack() as spans:
+            yield [
+                Publication(
+                    row.subject,
+                    row.body,
+                    {
+                        **spans.enter_context(
+                            self._telemetry.publishing(row.subject, row.message_id, len(row.body), row.traceparent)
+                        ),
+                        MESSAGE_ID: row.message_id,
+                        "Content-Type": CONTENT_TYPE,
+                    },
+                )
+                for row in rows
+            ]
 
     async def _mark(self, rows: Sequence[OutboxRow]) -> None:
         async with self._database.session() as session:
@@ -109,6 +149,11 @@ class Relay:
                 await self._committed.wait()
         except TimeoutError:
             pass
+
+
+def _stream_of(row: OutboxRow) -> StreamDefinition | None:
+    message = BY_TYPE.get(row.subject.rpartition(".")[0])
+    return stream_of(message) if message else None
 
 
 async def waiting(session: AsyncSession) -> int:

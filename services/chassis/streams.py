@@ -76,6 +76,7 @@ def stream_config(definition: StreamDefinition, *, replicas: int = 1) -> dict[st
         "num_replicas": replicas,
         "duplicate_window": _nanoseconds(min(DEDUPLICATION, definition.max_age)),
         "allow_direct": True,
+        "allow_atomic": definition.in_batches,
     }
 
 

@@ -58,7 +58,7 @@ class Telemetry:
     def publishing(
         self, subject: str, message_id: str, size_bytes: int, traceparent: str | None
     ) -> Iterator[dict[str, str]]:
-        """Open the span of publishing one message.
+        """Open the span of publishing one message; it is nobody's parent here, so several may be open at once.
 
         Args:
             subject: The full subject.
@@ -71,10 +71,15 @@ class Telemetry:
         """
         type_, _, pipeline = subject.rpartition(".")
         attributes = _attributes("publish", "send", type_, pipeline, message_id, size_bytes)
-        with self.tracer.start_as_current_span(
-            f"publish {type_}", context_from(traceparent) if traceparent else None, SpanKind.PRODUCER, attributes
-        ) as span:
+        context = context_from(traceparent) if traceparent else None
+        span = self.tracer.start_span(f"publish {type_}", context, SpanKind.PRODUCER, attributes)
+        try:
             yield {"traceparent": context_of(span)}
+        except BaseException as error:
+            fail(span, error)
+            raise
+        finally:
+            span.end()
 
     @contextmanager
     def processing(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -194,3 +195,18 @@ async def test_broker_that_is_killed_and_returns_is_no_event(sqlite_world: World
         await eventually(lambda: world.said(RolloutRolledBack))
 
     assert json.loads((await world.bus.read("EVENTS", seq=1)).body)["data"]["version"] == 1
+
+
+async def test_what_is_said_together_is_stored_once_and_in_order(sqlite_world: World) -> None:
+    said = [RolloutStarted(pipeline="flights", rollout_id=uuid4(), version=number) for number in range(1, 251)]
+    async with sqlite_world.running(build(sqlite_world.settings(EchoSettings))) as echo:
+        async with echo.work.transaction() as transaction:
+            for fact in said:
+                transaction.say(fact)
+
+        async def all_stored() -> bool:
+            return len(await sqlite_world.said(RolloutStarted)) >= len(said)
+
+        await eventually(all_stored)
+
+    assert await sqlite_world.said(RolloutStarted) == said
