@@ -1,14 +1,14 @@
 """What a Ray job is given, and what it leaves."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from contracts.bundle import DatasetRef
-from contracts.model import Contract, Digest, PipelineName, Scalar, Uri, VersionNumber
-from contracts.pipeline import ColumnName, PipelineDefinition
+from contracts.model import ColumnName, Contract, Digest, MetricName, PipelineName, Scalar, Uri, VersionNumber
+from contracts.pipeline import PipelineDefinition
 from contracts.training import CodeSnapshot
 
 REFUSED_EXIT_CODE = 3
@@ -75,6 +75,56 @@ class SliceMetrics(Contract):
     metrics: dict[str, float]
 
 
+class Difference(Contract):
+    """How far candidate and champion are apart in a metric on the same held-out rows, by a paired bootstrap."""
+
+    metric: MetricName
+    confidence: float = Field(gt=0.5, lt=1, description="With which the difference is at least lower; so too upper.")
+    block: timedelta | None = Field(default=None, description="Length of what was drawn; unset: single rows.")
+    value: float = Field(description="The candidate's less the champion's.")
+    lower: float
+    upper: float
+    resamples: int = Field(ge=1)
+    units: int = Field(ge=1, description="Rows, or blocks of rows, that were drawn from.")
+
+
+class Confusion(Contract):
+    """How often acting on scores was right and wrong, on the held-out rows."""
+
+    threshold: float = Field(description="Scores from here on were acted on.")
+    true_positives: int = Field(ge=0)
+    false_positives: int = Field(ge=0)
+    true_negatives: int = Field(ge=0)
+    false_negatives: int = Field(ge=0)
+
+
+class Leakage(Contract):
+    """What of the label could have been known beforehand; rows out of those of the report's splits."""
+
+    named: tuple[str, ...] = Field(default=(), description="Model columns named as the label or its time.")
+    power: dict[str, float] = Field(description="By model column: rank correlation with the label, without sign.")
+    duplicates: int = Field(ge=0, description="Held-out rows equal to a training row in every feature and the label.")
+    late_labels: int | None = Field(
+        default=None,
+        ge=0,
+        description="Training rows whose label became known when the held-out time had begun; unset: no column tells.",
+    )
+    from_future: dict[ColumnName, int] = Field(
+        default_factory=dict, description="By feature that is a time: held-out rows in which it is after the event."
+    )
+
+
+class ChampionComparison(Contract):
+    """The champion on the candidate's held-out rows, beyond its metrics."""
+
+    slices: tuple[SliceMetrics, ...] = ()
+    differences: tuple[Difference, ...] = Field(default=(), description="Those that gates of the pipeline ask for.")
+    confusions: tuple[Confusion, ...] = ()
+    signature_breaks: tuple[str, ...] = Field(
+        default=(), description="What would fail for those who ask the candidate as they ask the champion."
+    )
+
+
 class TrainingReport(Contract):
     """What a run leaves: where the model is and how good it is."""
 
@@ -87,6 +137,9 @@ class TrainingReport(Contract):
     champion_version: VersionNumber | None = None
     champion_metrics: dict[str, float] = Field(default_factory=dict, description="On the same held-out rows.")
     slices: tuple[SliceMetrics, ...] = ()
+    comparison: ChampionComparison | None = Field(default=None, description="Unset: no champion, or not measured.")
+    confusions: tuple[Confusion, ...] = Field(default=(), description="At the thresholds of the pipeline's gates.")
+    leakage: Leakage | None = Field(default=None, description="Unset: no gate asked, so it was not measured.")
     train: SplitReport
     validation: SplitReport
     holdout: SplitReport

@@ -19,6 +19,8 @@ Uri = Annotated[
     StringConstraints(min_length=1, max_length=2048),
     Field(description="Where the bytes are: an absolute path, or a file://, s3:// or gs:// URI."),
 ]
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 VersionNumber = Annotated[int, Field(ge=1, description="Counts from 1 within one pipeline; never reused.")]
 Scalar = bool | int | float | str
 

@@ -6,17 +6,20 @@ services know everything about a pipeline without ever importing its code.
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from contracts.gates import AbsoluteGate as AbsoluteGate
+from contracts.gates import ChampionGate as ChampionGate
+from contracts.gates import CostGate, SliceGate
+from contracts.gates import Gate as Gate
 from contracts.inference import Streaming
+from contracts.model import ColumnName as ColumnName
 from contracts.model import Contract, PipelineName, Scalar
+from contracts.model import MetricName as MetricName
 from contracts.precompute import Precompute
 from contracts.rollout import Rollout
-
-ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
-MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class ColumnType(StrEnum):
@@ -166,33 +169,6 @@ class TimeSplit(Contract):
         return self
 
 
-class AbsoluteGate(Contract):
-    """The candidate's metric on the held-out data must lie within fixed bounds."""
-
-    kind: Literal["absolute"] = "absolute"
-    metric: MetricName
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("a gate needs at_least or at_most")
-        return self
-
-
-class ChampionGate(Contract):
-    """The candidate must beat the champion on the same held-out data; passes where there is none."""
-
-    kind: Literal["champion"] = "champion"
-    metric: MetricName
-    margin: float = Field(default=0.0, description="Least improvement, in the metric's unit; negative allows a loss.")
-    higher_is_better: bool = True
-
-
-Gate = Annotated[AbsoluteGate | ChampionGate, Field(discriminator="kind")]
-
-
 class Policy(StrEnum):
     """Who decides: nobody, a person, or nobody acts and people are told."""
 
@@ -249,6 +225,16 @@ class Promotion(Contract):
 
     gates: tuple[Gate, ...] = Field(min_length=1)
     policy: Policy = Policy.AUTO
+    approvals: int = Field(default=1, ge=1, le=2, description="Different people who must approve where a person must.")
+    approval_expires_after: timedelta | None = Field(
+        default=None, gt=timedelta(0), description="A version that waits longer is rejected; unset: it waits for good."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.approval_expires_after is not None and self.policy is not Policy.ASK:
+            raise ValueError("approval_expires_after is for the policy ask: no other asks anything of a person")
+        return self
 
 
 class Monitors(Contract):
@@ -289,6 +275,16 @@ class PipelineDefinition(Contract):
         known = {column.name for column in self.dataset.columns}
         if unknown := set(self.slices) - known:
             raise ValueError(f"slices name columns that are not declared: {', '.join(sorted(unknown))}")
+        self._check_gates()
         if self.precompute:
             self.precompute.key_columns(self.dataset)
         return self
+
+    def _check_gates(self) -> None:
+        for gate in self.promotion.gates:
+            if isinstance(gate, SliceGate) and not self.slices:
+                raise ValueError("a slice gate needs slices of the pipeline")
+            if isinstance(gate, SliceGate) and (unknown := set(gate.columns) - set(self.slices)):
+                raise ValueError(f"a slice gate names what are no slices: {', '.join(sorted(unknown))}")
+            if isinstance(gate, CostGate) and self.objective is not Objective.BINARY_CLASSIFICATION:
+                raise ValueError("a cost gate is for a binary label")

@@ -15,14 +15,26 @@ Person = Field(min_length=1, max_length=200, description="Who says so; recorded 
 Reason = Field(min_length=1, max_length=1000, description="Why; recorded for good.")
 
 
+class JudgedData(Contract):
+    """The held-out rows that a gate judged by."""
+
+    dataset_version: VersionNumber | None = None
+    dataset_digest: Digest | None = None
+    rows: int = Field(ge=0)
+    start: AwareDatetime
+    end: AwareDatetime
+
+
 class GateVerdict(Contract):
     """What one gate said of one candidate."""
 
     gate: Gate
+    criterion: str | None = Field(default=None, max_length=200, description="What decided, in a few words.")
     passed: bool
     value: float | None = Field(default=None, description="The candidate's; unset if it was not measured.")
     threshold: float | None = Field(default=None, description="What the value was held against.")
     explanation: str = Field(max_length=500)
+    data: JudgedData | None = Field(default=None, description="Unset in verdicts of before.")
 
 
 class AliasMove(Contract):
@@ -40,7 +52,7 @@ Moved = Field(
 
 
 class ApproveModelVersion(Command):
-    """Promote a version that waits for a person."""
+    """Approve a version that waits for a person; with the last approval that is needed, it is promoted."""
 
     subject: ClassVar[str] = "commands.registry.version.approve.v1"
 
@@ -137,9 +149,23 @@ class ModelVersionAwaitingApproval(Event):
     subject: ClassVar[str] = "events.registry.version.awaiting_approval.v1"
 
     version: VersionNumber
+    approvals: int = Field(default=1, ge=1, description="Different people who must approve.")
+    expires_at: AwareDatetime | None = Field(default=None, description="When it is rejected, still waiting.")
     reason: str = Field(default="passed every gate; the policy asks a person", max_length=2000)
     decided_at: AwareDatetime | None = DecidedAt
     moved: tuple[AliasMove, ...] | None = Moved
+
+
+class ModelVersionApprovalGiven(Event):
+    """A person approved a version. With the last one that is needed, it is promoted."""
+
+    subject: ClassVar[str] = "events.registry.version.approval_given.v1"
+
+    version: VersionNumber
+    approved_by: str
+    reason: str
+    missing: int = Field(ge=0, description="Other people who must approve yet.")
+    decided_at: AwareDatetime
 
 
 class PromotionKind(StrEnum):

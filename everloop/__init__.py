@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from everloop.sdk import Column as Column
     from everloop.sdk import ColumnRole as ColumnRole
     from everloop.sdk import ColumnType as ColumnType
+    from everloop.sdk import CostGate as CostGate
     from everloop.sdk import DatasetContract as DatasetContract
     from everloop.sdk import Guard as Guard
+    from everloop.sdk import LeakageGate as LeakageGate
     from everloop.sdk import Monitors as Monitors
     from everloop.sdk import NonFinite as NonFinite
     from everloop.sdk import Objective as Objective
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from everloop.sdk import Retraining as Retraining
     from everloop.sdk import Rollout as Rollout
     from everloop.sdk import Scaling as Scaling
+    from everloop.sdk import SchemaGate as SchemaGate
     from everloop.sdk import Shadow as Shadow
+    from everloop.sdk import SliceGate as SliceGate
     from everloop.sdk import Streaming as Streaming
     from everloop.sdk import TimeSplit as TimeSplit
     from everloop.sdk import Trainer as Trainer

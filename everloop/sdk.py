@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from contracts.gates import AbsoluteGate, ChampionGate, CostGate, LeakageGate, SchemaGate, SliceGate
 from contracts.inference import Streaming
 from contracts.pipeline import (
-    AbsoluteGate,
-    ChampionGate,
     Column,
     ColumnRole,
     ColumnType,
@@ -36,9 +35,11 @@ __all__ = [
     "Column",
     "ColumnRole",
     "ColumnType",
+    "CostGate",
     "DatasetContract",
     "Features",
     "Guard",
+    "LeakageGate",
     "Monitors",
     "NonFinite",
     "Objective",
@@ -50,7 +51,9 @@ __all__ = [
     "Retraining",
     "Rollout",
     "Scaling",
+    "SchemaGate",
     "Shadow",
+    "SliceGate",
     "Streaming",
     "TimeSplit",
     "Trainer",

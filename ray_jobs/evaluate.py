@@ -1,7 +1,6 @@
 """Candidate and champion judged on the same held-out rows."""
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,6 @@ from ray_jobs.rows import Rows
 Score = Callable[[pa.Table], NDArray[np.float64]]
 MAX_SLICES = 12
 MIN_SLICE_ROWS = 30
-LATENCY_CALLS = 200
 
 
 def score(rows: Rows, ask: Score, dataset: DatasetContract, keep: Sequence[ColumnName] = ()) -> pa.Table:
@@ -57,14 +55,3 @@ def evaluate_slices(scored: pa.Table, definition: PipelineDefinition) -> tuple[S
                 metrics = evaluate(rows, definition)
                 found.append(SliceMetrics(column=column, value=seen["values"], rows=rows.num_rows, metrics=metrics))
     return tuple(found)
-
-
-def latency_ms(ask: Score, rows: pa.Table) -> float:
-    """Take the median time of an answer to one row, features and preparation included, in milliseconds."""
-    singles = [rows.slice(place, 1) for place in range(min(rows.num_rows, 32))]
-    seconds = []
-    for call in range(LATENCY_CALLS):
-        start = perf_counter()
-        ask(singles[call % len(singles)])
-        seconds.append(perf_counter() - start)
-    return float(np.median(seconds)) * 1000

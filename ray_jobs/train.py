@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from contracts.bundle import BundleFile, Environment, Lineage
+from contracts.gates import AbsoluteGate, ChampionGate
 from contracts.jobs import REFUSED_EXIT_CODE, TrainingReport, TrainingSpec
 from contracts.message import utc_now
 from contracts.telemetry import DATASET_VERSION, PIPELINE, RUN_ID
@@ -26,8 +27,10 @@ from everloop.sdk import Features
 from ray_jobs import environment, explanations, golden, trainers
 from ray_jobs.card import write_card
 from ray_jobs.dataset import DataError, read, split
-from ray_jobs.evaluate import evaluate, evaluate_slices, latency_ms, score
+from ray_jobs.evaluate import evaluate, evaluate_slices, score
 from ray_jobs.fitting import LABEL, fit_preparation
+from ray_jobs.gates import asks_for_leakage, compare, confusions, metrics_named, running_costs
+from ray_jobs.leakage import find_leakage
 from ray_jobs.profile import make_reference
 from ray_jobs.progress import Stages
 from ray_jobs.rows import InProcessRows
@@ -57,6 +60,7 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
     started_at = utc_now()
     definition, dataset = spec.definition, spec.definition.dataset
     names = [column.name for column in dataset.features]
+    gates = definition.promotion.gates
 
     with stages.stage("start", 0.0, 0.1):
         software = _accepted(spec)
@@ -104,10 +108,24 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
         slices = evaluate_slices(holdout, definition)
         requests = golden.choose(splits.holdout.rows, dataset)
         answers = golden.ask(requests, scorer, dataset)
-        champion_metrics = {}
-        if spec.champion:
-            champion = Model.load(spec.champion.bundle_uri, spec.champion.bundle_digest)
-            champion_metrics = evaluate(score(splits.holdout.rows, champion.predict_table, dataset, keep), definition)
+        leakage = find_leakage(splits, dataset, featured) if asks_for_leakage(gates) else None
+        champion_metrics, comparison = {}, None
+        if rival := spec.champion:
+            champion = Model.load(rival.bundle_uri, rival.bundle_digest)
+            rivals = score(splits.holdout.rows, champion.predict_table, dataset, keep)
+            signatures = signature_of(dataset), champion.manifest.signature
+            comparison = compare(holdout, rivals, signatures, definition, seed=spec.seed)
+            champion_metrics = {
+                **evaluate(rivals, definition),
+                "size_bytes": float(champion.manifest.entry(BundleFile.MODEL).size_bytes),
+                **running_costs(
+                    metrics_named(gates, ChampionGate),
+                    champion.predict_table,
+                    requests.select(names),
+                    rival.bundle_uri,
+                    rival.bundle_digest,
+                ),
+            }
 
     with stages.stage("describe", 0.85, 0.95):
         validation = score(splits.validation.rows, scorer, dataset, keep)
@@ -148,16 +166,21 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
             lineage=lineage,
         )
 
+    asked = {"latency_ms"} | metrics_named(gates, AbsoluteGate) | metrics_named(gates, ChampionGate)
+    costs = running_costs(asked, scorer, requests.select(names), bundle_uri, bundle_digest)
     report = TrainingReport(
         run_id=spec.run_id,
         pipeline=definition.name,
         bundle_uri=bundle_uri,
         bundle_digest=bundle_digest,
         model_digest=storage.digest(fitted.model),
-        metrics={**measured, "latency_ms": latency_ms(scorer, requests.select(names))},
+        metrics={**measured, **costs},
         champion_version=spec.champion.version if spec.champion else None,
         champion_metrics=champion_metrics,
         slices=slices,
+        comparison=comparison,
+        confusions=confusions(holdout, definition),
+        leakage=leakage,
         train=splits.train.report,
         validation=splits.validation.report,
         holdout=splits.holdout.report,

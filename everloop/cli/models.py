@@ -7,12 +7,14 @@ import typer
 
 from everloop.cli import options
 from everloop.cli.exits import CommandError, Exit
-from everloop.cli.output import metrics, pairs, say, short, show_json, table, when
+from everloop.cli.output import gate_name, metrics, pairs, say, short, show_json, table, when
 from everloop.cli.session import with_platform
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from contracts.message import Command
-    from contracts.registry import ModelVersionPromoted, ModelVersionRejected
+    from contracts.registry import ModelVersionApprovalGiven, ModelVersionPromoted, ModelVersionRejected
     from everloop.client import Platform
 
 DECISION_LIMIT_S = 30.0
@@ -71,21 +73,10 @@ def models(
         )
 
 
-def lineage(model: options.Model, version: Version, home: options.Home = None, as_json: options.Json = False) -> None:
-    """Show what a version is made of: run, data, code, parameters, environment, gates, decision.
-
-    Example: everloop lineage flight_delays 3
-    """
-
-    async def work(platform: "Platform") -> Any:
-        return await platform.get("registry", f"/v1/models/{model}/versions/{version}")
-
-    found = with_platform(home, work)
-    if as_json:
-        show_json(found)
-        return
+def show_version(model: str, found: "Mapping[str, Any]") -> None:
+    """Print what a version is made of, as the registry shows it: parameters, gates, decision, files."""
     made, decision = found["lineage"], found["decision"]
-    say(f"[bold]{model} {version}[/bold]  {found['state']} {' '.join(found['aliases'])}")
+    say(f"[bold]{model} {found['version']}[/bold]  {found['state']} {' '.join(found['aliases'])}")
     pairs(
         {
             "bundle": f"{found['bundle_uri']}\n{found['bundle_digest']}",
@@ -99,15 +90,17 @@ def lineage(model: options.Model, version: Version, home: options.Home = None, a
             "metrics": metrics(found["metrics"]),
             "champion then": found["champion_version"]
             and f"{found['champion_version']}: {metrics(found['champion_metrics'])}",
+            "approved": "\n".join(
+                f"by {one['by']} at {when(one['at'])}: {one['reason']}" for one in found.get("approvals", ())
+            )
+            or None,
+            "waits for": _waits_for(found),
             "decided": decision and f"by {decision['by']} at {when(decision['at'])}: {decision['reason']}",
         }
     )
     table(
         ("Gate", "Passed", "Explanation"),
-        (
-            (f"{one['gate']['kind']} {one['gate']['metric']}", "yes" if one["passed"] else "no", one["explanation"])
-            for one in found["verdicts"]
-        ),
+        ((gate_name(one), "yes" if one["passed"] else "no", one["explanation"]) for one in found["verdicts"]),
     )
     table(
         ("File", "Bytes", "Digest"),
@@ -123,7 +116,7 @@ def approve(
     home: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Promote a version that waits for a person.
+    """Approve a version that waits for a person. Where two must, the second approval promotes it.
 
     Example: everloop approve flight_delays 3 --reason "checked the slices"
     """
@@ -171,9 +164,14 @@ def rollback(
 
 def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
     """Say a command and wait for the fact that it led to, or for the registry's refusal."""
-    from contracts.registry import ModelCommandRefused, ModelVersionPromoted, ModelVersionRejected
+    from contracts.registry import (
+        ModelCommandRefused,
+        ModelVersionApprovalGiven,
+        ModelVersionPromoted,
+        ModelVersionRejected,
+    )
 
-    async def work(platform: "Platform") -> "ModelVersionPromoted | ModelVersionRejected":
+    async def work(platform: "Platform") -> "ModelVersionApprovalGiven | ModelVersionPromoted | ModelVersionRejected":
         receipt = await platform.bus.say(command, source="cli")
         story = platform.story(
             receipt.message_id, since=receipt.mark, within_s=DECISION_LIMIT_S, pipeline=command.pipeline
@@ -184,12 +182,30 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
                     raise CommandError(f"refused: {heard.message.detail}")
                 if isinstance(heard.message, ModelVersionPromoted | ModelVersionRejected):
                     return heard.message
+                if isinstance(heard.message, ModelVersionApprovalGiven) and heard.message.missing:
+                    return heard.message
         raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
 
     fact = with_platform(home, work)
     if as_json:
         show_json({"event": type(fact).__name__, **fact.model_dump(mode="json")})
+    elif isinstance(fact, ModelVersionApprovalGiven):
+        say(
+            f"Version {fact.version} of {fact.pipeline} has your approval; {_others(fact.missing)} must approve it too."
+        )
     elif isinstance(fact, ModelVersionPromoted):
         say(f"Version {fact.version} of {fact.pipeline} is champion.")
     else:
         say(f"Version {fact.version} of {fact.pipeline} is refused.")
+
+
+def _waits_for(version: "Mapping[str, Any]") -> str | None:
+    """Say whose approval a version waits for, and until when."""
+    if not (missing := version.get("approvals_missing")):
+        return None
+    people = _others(missing) if version["approvals"] else "1 person" if missing == 1 else f"{missing} people"
+    return f"{people} to approve" + (f", until {when(version['expires_at'])}" if version["expires_at"] else "")
+
+
+def _others(count: int) -> str:
+    return "1 other person" if count == 1 else f"{count} other people"

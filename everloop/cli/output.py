@@ -100,6 +100,12 @@ def when(time: str | datetime | None) -> str | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def gate_name(verdict: Mapping[str, Any]) -> str:
+    """Name the gate of a verdict by its kind and, where it has one, its metric."""
+    gate = verdict["gate"]
+    return f"{gate['kind']} {gate['metric']}" if "metric" in gate else str(gate["kind"])
+
+
 def number(value: Any) -> str | None:
     """Write a number in at most five digits."""
     return None if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from contracts.envelope import Envelope
+from contracts.gates import AbsoluteGate, ChampionGate
 from contracts.ingestion import DatasetIngested
 from contracts.message import Message
 from contracts.monitoring import DriftDetected, QualityDegraded
@@ -105,9 +106,11 @@ class Story:
 
 
 def _shortly(verdict: GateVerdict) -> str:
-    if verdict.value is None or verdict.threshold is None:
-        return verdict.explanation
-    return f"{verdict.gate.metric} {verdict.value:.4g}, needed {verdict.threshold:.4g}"
+    match verdict.gate:
+        case AbsoluteGate(metric=metric) | ChampionGate(metric=metric, confidence=None):
+            if verdict.value is not None and verdict.threshold is not None:
+                return f"{metric} {verdict.value:.4g}, needed {verdict.threshold:.4g}"
+    return verdict.explanation
 
 
 def _name(runs: dict[UUID, TrainingRunStarted], run_id: UUID, version: int | None) -> str:

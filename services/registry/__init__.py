@@ -3,5 +3,5 @@
 Hears PipelineRegistered, TrainingRunSucceeded, RolloutRolledBack, ApproveModelVersion, RejectModelVersion,
 RollBackModel, ImportModelVersion.
 Says ModelVersionRegistered, ModelVersionImported, ModelVersionGatesEvaluated, ModelVersionAwaitingApproval,
-ModelVersionPromoted, ModelVersionDemoted, ModelVersionRejected, ModelCommandRefused.
+ModelVersionApprovalGiven, ModelVersionPromoted, ModelVersionDemoted, ModelVersionRejected, ModelCommandRefused.
 """

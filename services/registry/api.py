@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from contracts.bundle import Lineage, Manifest
 from contracts.message import Message
@@ -76,6 +76,9 @@ class VersionView(VersionSummary):
     lineage: Lineage
     manifest: Manifest
     verdicts: tuple[GateVerdict, ...]
+    approvals: list[DecisionView] = []
+    approvals_missing: int = Field(default=0, description="Other people who must approve yet.")
+    expires_at: datetime | None = Field(default=None, description="When it is rejected, should it wait until then.")
     champion_version: int | None
     champion_metrics: dict[str, float]
     card: str
@@ -147,6 +150,9 @@ async def get_version(model: str, version: VersionNumber, tx: Tx) -> VersionView
         lineage=found.lineage,
         manifest=found.manifest,
         verdicts=found.verdicts,
+        approvals=[_decision_view(given) for given in found.approvals],
+        approvals_missing=found.approvals_missing if found.state is VersionState.AWAITING_APPROVAL else 0,
+        expires_at=found.expires_at,
         champion_version=found.report.champion_version,
         champion_metrics=found.report.champion_metrics,
         card=found.card,
@@ -164,7 +170,7 @@ async def get_aliases(model: str, tx: Tx) -> AliasesWithHistory:
 
 @router.post("/models/{model}/versions/{version}/approve", status_code=202)
 async def approve(model: str, version: VersionNumber, verdict: Verdict, tx: Tx) -> Accepted:
-    """Ask for a waiting version to be promoted."""
+    """Approve a waiting version; with the last approval that is needed, it is promoted."""
     await _version(model, version, tx)
     return _accept(
         ApproveModelVersion(pipeline=model, version=version, approved_by=verdict.by, reason=verdict.reason), tx

@@ -18,6 +18,7 @@ from contracts.training import TrainingRunSucceeded
 from services.chassis.errors import RejectedError, TransientError
 from services.registry import facts
 from services.registry.domain import (
+    EXPIRY,
     GATES,
     Alias,
     Aliases,
@@ -60,7 +61,9 @@ async def register_version(
         return []
     aliases = replay(await history.of_model(run.pipeline))
     promotion = model.definition.promotion
-    verdicts = judge(promotion.gates, evidence.report, champion=aliases.champion)
+    verdicts = judge(
+        promotion.gates, evidence.report, champion=aliases.champion, dataset=evidence.manifest.lineage.dataset
+    )
     version = ModelVersion(
         pipeline=run.pipeline,
         number=await models.next_number(run.pipeline),
@@ -72,7 +75,7 @@ async def register_version(
         verdicts=verdicts,
         registered_at=at,
         state=VersionState.AWAITING_APPROVAL,
-    ).judged(promotion.policy, at)
+    ).judged(promotion, at)
     await versions.add(version)
     said = facts.introduced(version, champion=aliases.champion)
     return [*said, await _settle(version, aliases, history, at)]
@@ -81,16 +84,19 @@ async def register_version(
 async def approve(
     command: ApproveModelVersion, models: Models, versions: Versions, history: AliasHistory, *, at: datetime
 ) -> list[Message]:
-    """Promote a version by a person's word.
+    """Count a person's approval, and promote the version if it was the last one needed.
 
     Raises:
-        RejectedError: There is no such version, or it may not be approved.
+        RejectedError: There is no such version, or it may not be approved, or not by this person.
     """
     version, aliases = await _found(command.pipeline, command.version, models, versions, history)
     decision = Decision(command.approved_by, command.reason, at)
     approved = version.approved(decision, champion=aliases.champion)
     await versions.put(approved)
-    return [await _promote(approved, aliases, history, decision, PromotionKind.APPROVAL)]
+    given = facts.approval_given(approved, decision)
+    if approved.state is not VersionState.PROMOTED:
+        return [given]
+    return [given, await _promote(approved, aliases, history, decision, PromotionKind.APPROVAL)]
 
 
 async def reject(
@@ -102,10 +108,25 @@ async def reject(
         RejectedError: There is no such version, or it does not await approval.
     """
     version, aliases = await _found(command.pipeline, command.version, models, versions, history)
-    decision = Decision(command.rejected_by, command.reason, at)
-    await versions.put(version.rejected(decision))
-    moved = await _move(command.pipeline, aliases, aliases.dismiss(version.number), decision, history)
-    return [facts.rejected(version, decision, moved)]
+    return [await _dismiss(version, aliases, Decision(command.rejected_by, command.reason, at), versions, history)]
+
+
+async def expire(
+    pipeline: str, number: int, models: Models, versions: Versions, history: AliasHistory, *, at: datetime
+) -> list[Message]:
+    """Refuse a version that nobody, or too few, approved in time.
+
+    Raises:
+        RejectedError: There is no such version.
+    """
+    version, aliases = await _found(pipeline, number, models, versions, history)
+    if not version.overdue(at):
+        return []
+    given = len(version.approvals)
+    reason = (
+        f"the approval expired: {given} of {version.approvals_needed} given by {version.expires_at:%Y-%m-%d %H:%M} UTC"
+    )
+    return [await _dismiss(version, aliases, Decision(EXPIRY, reason, at), versions, history)]
 
 
 async def choose_rollback(
@@ -224,6 +245,14 @@ async def _settle(version: ModelVersion, aliases: Aliases, history: AliasHistory
     if version.state is VersionState.REJECTED:
         return facts.rejected(version, version.decision)
     return await _promote(version, aliases, history, version.decision, PromotionKind.GATES)
+
+
+async def _dismiss(
+    version: ModelVersion, aliases: Aliases, decision: Decision, versions: Versions, history: AliasHistory
+) -> Message:
+    await versions.put(version.rejected(decision))
+    moved = await _move(version.pipeline, aliases, aliases.dismiss(version.number), decision, history)
+    return facts.rejected(version, decision, moved)
 
 
 async def _promote(

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from contracts.archive import VersionRecord
 from contracts.bundle import BundleFile, Lineage, Manifest
+from contracts.gates import compares
 from contracts.jobs import TrainingReport
 from contracts.message import Message
-from contracts.pipeline import ChampionGate, PipelineDefinition, Policy
+from contracts.pipeline import PipelineDefinition, Policy, Promotion
 from contracts.registry import GateVerdict, ImportModelVersion
 from contracts.training import TrainingRunSucceeded
 from services.chassis.errors import RejectedError
@@ -18,6 +19,7 @@ from services.chassis.subscriptions import Cause
 
 GATES = "gates"
 AUTOMATIC = "policy:auto"
+EXPIRY = "policy:expiry"
 LONGEST_REASON = 2000
 """What a refusal's fact holds; what is kept must not say more than what was said."""
 
@@ -68,6 +70,9 @@ class ModelVersion:
     registered_at: datetime
     state: VersionState
     decision: Decision | None = None
+    approvals: tuple[Decision, ...] = ()
+    approvals_needed: int = 1
+    expires_at: datetime | None = None
 
     @property
     def lineage(self) -> Lineage:
@@ -79,30 +84,55 @@ class ModelVersion:
         """The run whose output this version is."""
         return self.lineage.run_id
 
-    def judged(self, policy: Policy, at: datetime) -> "ModelVersion":
+    @property
+    def approvals_missing(self) -> int:
+        """How many more people must approve."""
+        return self.approvals_needed - len(self.approvals)
+
+    def judged(self, promotion: Promotion, at: datetime) -> "ModelVersion":
         """Be what the verdicts and the policy make of a new version: refused, champion, or waiting."""
         if missed := [verdict.explanation for verdict in self.verdicts if not verdict.passed]:
             reason = "; ".join(missed)[:LONGEST_REASON]
             return replace(self, state=VersionState.REJECTED, decision=Decision(GATES, reason, at))
-        if policy is not Policy.AUTO:
-            return replace(self, state=VersionState.AWAITING_APPROVAL)
+        if promotion.policy is not Policy.AUTO:
+            # What is asked now is what this version will be held to, whatever the pipeline asks of later ones.
+            limit = promotion.approval_expires_after
+            return replace(
+                self,
+                state=VersionState.AWAITING_APPROVAL,
+                approvals_needed=promotion.approvals,
+                expires_at=at + limit if limit else None,
+            )
         reason = "passed every gate: " + "; ".join(verdict.explanation for verdict in self.verdicts)
         return replace(self, state=VersionState.PROMOTED, decision=Decision(AUTOMATIC, reason, at))
 
     def approved(self, decision: Decision, *, champion: int | None) -> "ModelVersion":
-        """Become champion by a person's word.
+        """Have one more person's word; with the last one that is needed, become champion.
 
         Args:
             decision: The person's.
             champion: Number of the present champion.
 
         Raises:
-            RejectedError: It does not await approval, or its gates held it against another champion.
+            RejectedError: It does not await approval, or not any more, or not this person's, or its gates held it
+                against another champion.
         """
         self._must_await()
+        if self.overdue(decision.at):
+            raise RejectedError("approval_expired", version=self.number, expired_at=self.expires_at)
+        if any(_same_person(given.by, decision.by) for given in self.approvals):
+            raise RejectedError("already_approved_by", version=self.number, by=decision.by)
         if self._compared() and self.report.champion_version != champion:
             raise RejectedError("champion_changed", compared_with=self.report.champion_version, champion=champion)
-        return replace(self, state=VersionState.PROMOTED, decision=decision)
+        approved = replace(self, approvals=(*self.approvals, decision))
+        if approved.approvals_missing > 0:
+            return approved
+        return replace(approved, state=VersionState.PROMOTED, decision=decision)
+
+    def overdue(self, at: datetime) -> bool:
+        """Tell whether it waits for approval for longer than it may."""
+        waits = self.state is VersionState.AWAITING_APPROVAL
+        return waits and self.expires_at is not None and at >= self.expires_at
 
     def rejected(self, decision: Decision) -> "ModelVersion":
         """Be refused by a person.
@@ -130,7 +160,11 @@ class ModelVersion:
             raise RejectedError("not_awaiting_approval", version=self.number, state=self.state.value)
 
     def _compared(self) -> bool:
-        return any(isinstance(verdict.gate, ChampionGate) for verdict in self.verdicts)
+        return any(compares(verdict.gate) for verdict in self.verdicts)
+
+
+def _same_person(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from contracts.bundle import BundleFile
 from contracts.message import Message
 from contracts.registry import (
     AliasMove,
+    ModelVersionApprovalGiven,
     ModelVersionAwaitingApproval,
     ModelVersionDemoted,
     ModelVersionGatesEvaluated,
@@ -53,9 +54,23 @@ def awaiting(version: ModelVersion, decision: Decision, moved: tuple[AliasMove, 
     return ModelVersionAwaitingApproval(
         pipeline=version.pipeline,
         version=version.number,
+        approvals=version.approvals_needed,
+        expires_at=version.expires_at,
         reason=decision.reason,
         decided_at=decision.at,
         moved=moved,
+    )
+
+
+def approval_given(version: ModelVersion, decision: Decision) -> Message:
+    """Say that a person approved."""
+    return ModelVersionApprovalGiven(
+        pipeline=version.pipeline,
+        version=version.number,
+        approved_by=decision.by,
+        reason=decision.reason,
+        missing=version.approvals_missing,
+        decided_at=decision.at,
     )
 
 

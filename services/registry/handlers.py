@@ -33,7 +33,7 @@ async def on_rollout_rolled_back(
 async def approve_version(
     command: ApproveModelVersion, models: Models, versions: Versions, history: AliasHistory, cause: Cause
 ) -> list[Message]:
-    """Promote a version that waits for a person."""
+    """Count an approval of a version that waits for one."""
     try:
         return await decisions.approve(command, models, versions, history, at=cause.received_at)
     except RejectedError as error:

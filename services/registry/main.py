@@ -7,6 +7,7 @@ from services.registry import api, handlers
 from services.registry.artifacts.ports import Artifacts
 from services.registry.artifacts.store import StoredArtifacts
 from services.registry.bundles import StoredBundles
+from services.registry.expiry import Expirer
 from services.registry.inspection import Inspector
 from services.registry.mlflow.artifacts import FILES_BELOW, artifact_routes
 from services.registry.mlflow.edge import ROOTS, mlflow_routes
@@ -29,7 +30,7 @@ def build(settings: RegistrySettings) -> Service:
         {**PORTS, Artifacts: lambda _: artifacts},
         router=api.router,
         routes=mlflow_routes(*artifact_routes(artifacts)),
-        reconcilers=(Reconciler(inspector.step),),
+        reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, every_s=5)),
         rows=Row,
         max_bytes_below={root + FILES_BELOW: settings.max_artifact_bytes for root in ROOTS},
     )

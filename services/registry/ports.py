@@ -36,7 +36,7 @@ class Versions(Protocol):
         """Keep a new version."""
 
     async def put(self, version: ModelVersion) -> None:
-        """Keep a version's new state and decision; nothing else of it ever changes."""
+        """Keep a version's new state, decision and approvals; nothing else of it ever changes."""
 
     async def get(self, pipeline: str, number: int) -> ModelVersion | None:
         """Find a version."""
@@ -46,6 +46,9 @@ class Versions(Protocol):
 
     async def of_model(self, pipeline: str) -> list[ModelVersion]:
         """List a model's versions, newest first."""
+
+    async def overdue(self, at: datetime) -> list[ModelVersion]:
+        """List the versions that wait for approval for longer than they may."""
 
 
 class AliasHistory(Protocol):

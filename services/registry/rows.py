@@ -82,6 +82,9 @@ class VersionRow(Row, table=True):
     decided_by: str | None = None
     decision_reason: str | None = Field(default=None, sa_type=Text)
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    approvals: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
+    approvals_needed: int = 1
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
     def to_domain(self) -> ModelVersion:
         """Read the row of a bundle."""
@@ -101,11 +104,19 @@ class VersionRow(Row, table=True):
             decision=Decision(self.decided_by, self.decision_reason or "", self.decided_at)
             if self.decided_by and self.decided_at
             else None,
+            approvals=tuple(
+                Decision(given["by"], given["reason"], datetime.fromisoformat(given["at"])) for given in self.approvals
+            ),
+            approvals_needed=self.approvals_needed,
+            expires_at=self.expires_at,
         )
 
     def decide(self, version: ModelVersion) -> None:
         """Take over what can change of a version."""
         self.state = version.state.value
+        self.approvals = [
+            {"by": given.by, "reason": given.reason, "at": given.at.isoformat()} for given in version.approvals
+        ]
         if version.decision:
             self.updated_at = version.decision.at
             self.decided_by = version.decision.by

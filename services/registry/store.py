@@ -7,7 +7,7 @@ from sqlalchemy import case, update
 from sqlmodel import asc, col, desc, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.registry.domain import AliasChange, Inspection, Model, ModelVersion
+from services.registry.domain import AliasChange, Inspection, Model, ModelVersion, VersionState
 from services.registry.models.aliases import point
 from services.registry.models.labels import STATE, labels
 from services.registry.models.rows import VersionTagRow
@@ -93,6 +93,8 @@ class SqlVersions:
             registered_at=version.registered_at,
             updated_at=version.registered_at,
             state=version.state.value,
+            approvals_needed=version.approvals_needed,
+            expires_at=version.expires_at,
         )
         row.decide(version)
         self._session.add(row)
@@ -101,7 +103,7 @@ class SqlVersions:
         await self._session.flush()
 
     async def put(self, version: ModelVersion) -> None:
-        """Keep a version's new state and decision."""
+        """Keep a version's new state, decision and approvals."""
         row = await self._session.get_one(VersionRow, (version.pipeline, version.number))
         row.decide(version)
         self._session.add(row)
@@ -129,6 +131,15 @@ class SqlVersions:
         )
         newest = bundles.order_by(desc(VersionRow.number))
         return [row.to_domain() for row in await self._session.exec(newest)]
+
+    async def overdue(self, at: datetime) -> list[ModelVersion]:
+        """List the versions that wait for approval for longer than they may."""
+        waiting = select(VersionRow).where(
+            VersionRow.state == VersionState.AWAITING_APPROVAL.value,
+            col(VersionRow.expires_at) <= at,
+            col(VersionRow.deleted_at).is_(None),
+        )
+        return [row.to_domain() for row in await self._session.exec(waiting)]
 
 
 class SqlAliasHistory:

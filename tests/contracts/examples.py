@@ -15,6 +15,7 @@ from contracts.pipeline import (
     ColumnRole,
     ColumnType,
     DatasetContract,
+    Gate,
     PipelineDefinition,
     Policy,
     Promotion,
@@ -41,7 +42,7 @@ def digest(letter: str) -> str:
 
 
 def definition(
-    *, gates: tuple[AbsoluteGate | ChampionGate, ...] = GATES, policy: Policy = Policy.AUTO
+    *, gates: tuple[Gate, ...] = GATES, policy: Policy = Policy.AUTO, **promotion: Any
 ) -> PipelineDefinition:
     """Declare a small pipeline."""
     columns = (
@@ -55,7 +56,7 @@ def definition(
         description="Will this flight arrive late?",
         dataset=DatasetContract(columns=columns, unique=("scheduled_at", "carrier"), min_rows=10),
         trainer=Trainer(name=TrainerName.LIGHTGBM, parameters={"num_leaves": 31}),
-        promotion=Promotion(gates=gates, policy=policy),
+        promotion=Promotion(gates=gates, policy=policy, **promotion),
     )
 
 

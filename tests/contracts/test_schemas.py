@@ -141,7 +141,7 @@ def test_an_alternative_may_come_but_not_go() -> None:
     published = schema_of(ModelVersionGatesEvaluated)
     proposed = deepcopy(published)
     gate = proposed["$defs"]["GateVerdict"]["properties"]["gate"]
-    newcomer = {"type": "object", "title": "CostGate", "properties": {"kind": {"const": "cost"}}}
+    newcomer = {"type": "object", "title": "MoonGate", "properties": {"kind": {"const": "moon"}}}
     gate["oneOf"].append(newcomer)
     assert breaks(published, proposed) == []
 

@@ -152,6 +152,33 @@ async def test_only_state_and_decision_of_a_version_change(open_: Open) -> None:
         assert await ports.versions.get(PIPELINE, 1) == decided
 
 
+async def test_approvals_and_their_time_limit_are_kept(open_: Open) -> None:
+    bob = Decision("bob", "me too", NOON + timedelta(minutes=1))
+    waiting = replace(_version(1), approvals_needed=2, expires_at=NOON + timedelta(days=7))
+    async with open_() as ports:
+        await ports.versions.add(waiting)
+        await ports.versions.add(_version(2))
+
+    for approvals in ((ADA,), (ADA, bob)):
+        async with open_() as ports:
+            await ports.versions.put(replace(waiting, approvals=approvals))
+        async with open_() as ports:
+            assert await ports.versions.get(PIPELINE, 1) == replace(waiting, approvals=approvals)
+
+
+async def test_who_waits_for_longer_than_it_may_is_found(open_: Open) -> None:
+    end = NOON + timedelta(days=7)
+    waiting = replace(_version(1), expires_at=end)
+    decided = replace(_version(2), expires_at=end, state=VersionState.PROMOTED, decision=ADA)
+    async with open_() as ports:
+        for version in (waiting, decided, _version(3)):
+            await ports.versions.add(version)
+
+    async with open_() as ports:
+        assert await ports.versions.overdue(end - timedelta(microseconds=1)) == []
+        assert await ports.versions.overdue(end) == [waiting]
+
+
 async def test_history_keeps_its_order(open_: Open) -> None:
     moves = tuple(AliasChange(alias, number, ADA) for number in (1, 2, None) for alias in Alias)
     for start in range(0, len(moves), 3):

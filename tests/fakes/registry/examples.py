@@ -8,11 +8,12 @@ from uuid import UUID, uuid5
 from contracts.bundle import BundleFile, DataType, FileEntry, Manifest, Signature, TensorSpec
 from contracts.jobs import Engine, SplitReport, TrainingReport
 from contracts.message import Message
-from contracts.pipeline import AbsoluteGate, ChampionGate, Objective, Policy
+from contracts.pipeline import Gate, Objective, Policy
 from contracts.training import PipelineRegistered, TrainingRunSucceeded
 from services.chassis.subscriptions import Cause
 from services.registry import handlers
 from services.registry.domain import Evidence
+from services.registry.expiry import Expirer
 from services.registry.inspection import Inspector
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from tests.contracts import examples
@@ -33,10 +34,10 @@ def run_id(number: int) -> UUID:
 
 
 def pipeline_registered(
-    *, gates: tuple[AbsoluteGate | ChampionGate, ...] = GATES, policy: Policy = Policy.AUTO
+    *, gates: tuple[Gate, ...] = GATES, policy: Policy = Policy.AUTO, **promotion: Any
 ) -> PipelineRegistered:
     """Register the pipeline of the story."""
-    definition = examples.definition(gates=gates, policy=policy)
+    definition = examples.definition(gates=gates, policy=policy, **promotion)
     return PipelineRegistered(pipeline=PIPELINE, definition=definition, code=examples.code())
 
 
@@ -131,6 +132,12 @@ class InMemoryRegistry:
         work = InMemoryWork(self.ports)
         inspector = Inspector(self.bundles, max_attempts=self.max_attempts, clock=lambda: self.now)
         await inspector.step(work)  # type: ignore[arg-type]  # the chassis' own needs a database
+        return work.said
+
+    async def expire(self) -> list[Message]:
+        """Let what waited for too long be refused; returns what was said."""
+        work = InMemoryWork(self.ports)
+        await Expirer(clock=lambda: self.now).step(work)  # type: ignore[arg-type]  # as above
         return work.said
 
     async def succeed(self, number: int, **changes: Any) -> list[Message]:

@@ -1,6 +1,7 @@
 """The versions in memory."""
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from services.registry.domain import ModelVersion
@@ -18,7 +19,7 @@ class InMemoryVersions:
 
     async def put(self, version: ModelVersion) -> None:
         known = self._versions[version.pipeline, version.number]
-        decided = replace(known, state=version.state, decision=version.decision)
+        decided = replace(known, state=version.state, decision=version.decision, approvals=version.approvals)
         self._versions[version.pipeline, version.number] = decided
 
     async def get(self, pipeline: str, number: int) -> ModelVersion | None:
@@ -30,3 +31,6 @@ class InMemoryVersions:
     async def of_model(self, pipeline: str) -> list[ModelVersion]:
         found = [version for version in self._versions.values() if version.pipeline == pipeline]
         return sorted(found, key=lambda version: -version.number)
+
+    async def overdue(self, at: datetime) -> list[ModelVersion]:
+        return [version for version in self._versions.values() if version.overdue(at)]

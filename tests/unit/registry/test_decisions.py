@@ -9,6 +9,7 @@ from contracts.pipeline import AbsoluteGate, Policy
 from contracts.registry import (
     ApproveModelVersion,
     ModelCommandRefused,
+    ModelVersionApprovalGiven,
     ModelVersionPromoted,
     ModelVersionRejected,
     PromotionKind,
@@ -65,8 +66,10 @@ def _refusal(said: list[Message]) -> ModelCommandRefused:
 
 
 async def test_approved_version_is_champion_with_who_and_why(asking: InMemoryRegistry) -> None:
-    (promoted,) = await asking.hear(_approve(2))
+    given, promoted = await asking.hear(_approve(2))
 
+    assert isinstance(given, ModelVersionApprovalGiven)
+    assert (given.approved_by, given.reason, given.missing) == ("ada", "looks right", 0)
     assert isinstance(promoted, ModelVersionPromoted)
     assert (promoted.version, promoted.kind) == (2, PromotionKind.APPROVAL)
     assert (promoted.promoted_by, promoted.reason) == ("ada", "looks right")
