@@ -1,0 +1,128 @@
+"""What is kept beside a thing, in rows of its own: tags, parameters, metrics, datasets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, and_, case, exists, or_
+from sqlalchemy.orm import aliased
+from sqlmodel import SQLModel
+
+from services.registry.search.comparing import Column, compare
+from services.registry.search.language import LISTED, NULL, NUMBER, TEXT, Condition, Operator, SearchError
+from services.registry.search.sorting import Sort
+
+
+class Related(Protocol):
+    """Rows that belong to a thing, as a filter and an order see them."""
+
+    @property
+    def operators(self) -> frozenset[Operator]:
+        """How their values may be compared."""
+
+    def holds(self, condition: Condition) -> ColumnElement[bool]:
+        """Say of which things a condition holds."""
+
+    def sort(self, name: str, *, ascending: bool) -> Sort:
+        """Sort the things by the value of a key.
+
+        Raises:
+            SearchError: They have no one value to be sorted by.
+        """
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows with a key and a value: tags, or parameters.
+
+    Attributes:
+        rows: The table, with columns ``key`` and ``value``.
+        owner: The columns that say whose they are, with those of the thing.
+        operators: How values may be compared.
+    """
+
+    rows: type[SQLModel]
+    owner: Mapping[str, Column]
+    operators: frozenset[Operator] = TEXT | NULL
+
+    def holds(self, condition: Condition) -> ColumnElement[bool]:
+        """Say of which things a condition holds; of none without the key, unless it is that."""
+        row = aliased(self.rows)
+        named = self._named(row, condition.key.name)
+        match condition.operator:
+            case Operator.ABSENT:
+                return ~exists().where(named)
+            case Operator.PRESENT:
+                return exists().where(named)
+            case _:
+                return exists().where(named, self._compared(row, condition))
+
+    def sort(self, name: str, *, ascending: bool) -> Sort:
+        """Sort by the value of a key."""
+        row: Any = aliased(self.rows)
+        return Sort(row.value, ascending=ascending, nullable=True, join=(row, self._named(row, name)))
+
+    def _named(self, row: Any, name: str) -> ColumnElement[bool]:
+        owned = (getattr(row, mine) == its for mine, its in self.owner.items())
+        return and_(*owned, row.key == name)
+
+    def _compared(self, row: Any, condition: Condition) -> ColumnElement[bool]:
+        return compare(row.value, condition.operator, condition.value)
+
+
+@dataclass(frozen=True)
+class Numbers(Pairs):
+    """Pairs whose values are numbers, with ``is_nan`` beside: NaN is unequal to all, and sorted after every number."""
+
+    operators: frozenset[Operator] = NUMBER
+
+    def sort(self, name: str, *, ascending: bool) -> Sort:
+        """Sort by the value of a key."""
+        row = aliased(self.rows)
+        return number_sort(row, row, self._named(row, name), ascending=ascending)
+
+    def _compared(self, row: Any, condition: Condition) -> ColumnElement[bool]:
+        compared = super()._compared(row, condition)
+        if condition.operator is Operator.UNEQUAL:
+            return or_(compared, row.is_nan.is_(True))
+        return and_(compared, row.is_nan.is_(False))
+
+
+def number_sort(joined: Any, columns: Any, on: ColumnElement[bool], *, ascending: bool) -> Sort:
+    """Sort by ``value``, unless ``is_nan``, of what is joined."""
+    rank = case((columns.is_nan.is_(True), 1), (columns.value.is_(None), 2), else_=0)
+    value = case((columns.is_nan.is_(False), columns.value))
+    return Sort(value, ascending=ascending, holds=float, rank=rank, join=(joined, on))
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Rows with columns of their own, any of which may match: the datasets a run used.
+
+    Attributes:
+        rows: The table.
+        owner: The columns that say whose they are, with those of the thing.
+        columns: Those that can be asked for.
+    """
+
+    rows: type[SQLModel]
+    owner: Mapping[str, Column]
+    columns: frozenset[str]
+    operators: frozenset[Operator] = TEXT | LISTED
+
+    def holds(self, condition: Condition) -> ColumnElement[bool]:
+        """Say of which things a condition holds.
+
+        Raises:
+            SearchError: No such column can be asked for.
+        """
+        kind, name = condition.key.kind, condition.key.name
+        if name not in self.columns:
+            raise SearchError(f"Invalid {kind} key '{name}' specified. Valid keys are {sorted(self.columns)}")
+        row = aliased(self.rows)
+        owned = (getattr(row, mine) == its for mine, its in self.owner.items())
+        return exists().where(*owned, compare(getattr(row, name), condition.operator, condition.value))
+
+    def sort(self, name: str, *, ascending: bool) -> Sort:
+        """Refuse: there may be many."""
+        raise SearchError(f"Invalid order_by: there may be many values of '{name}'.")
