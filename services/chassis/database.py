@@ -20,6 +20,7 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.chassis import sqlite
 from services.chassis.errors import TransientError
 
 JsonDocument = JSON
@@ -77,7 +78,11 @@ class Database:
                 raise ValueError("SQLite needs a file: several connections share the database")
             self.file = Path(address.database)
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_async_engine(address.set(drivername="sqlite+aiosqlite"), pool_size=8)
+            self.engine = create_async_engine(
+                address.set(drivername="sqlite+aiosqlite"),
+                pool_size=8,
+                connect_args={"async_creator_fn": sqlite.connect},
+            )
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:

@@ -1,0 +1,89 @@
+"""SQLite without a change of threads for every statement, which costs more than most statements do."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from aiosqlite import Connection
+
+BUDGET = 20_000
+"""Instructions of SQLite's machine, a millisecond or two, that a query may take where the event loop runs."""
+FEW = 200
+"""Rows that are written where the event loop runs."""
+CHANGES = ("INSERT", "UPDATE", "DELETE", "SAVEPOINT", "RELEASE", "ROLLBACK TO")
+"""What stays in memory until the transaction commits."""
+
+FETCHING = frozenset({"fetchone", "fetchmany", "fetchall"})
+ENDING = frozenset({"commit", "rollback"})
+
+
+class QuickConnection(Connection):
+    """Runs what is quick at once, and in its own thread what may wait: for a lock, for the disk, for a long query.
+
+    Whether a query is quick turns out: one that uses up its budget is started anew in the thread.
+    """
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        # As SQLAlchemy has it for connections that it makes itself.
+        self._thread.daemon = True
+        self._rows: dict[object, Iterator[Any]] = {}
+        """What queries found, by cursor, until the transaction ends."""
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a method of the connection or of one of its cursors."""
+        name, of = fn.__name__, getattr(fn, "__self__", None)
+        if of in self._rows and name in FETCHING:
+            return self._fetch(name, of, *args)
+        if name in ENDING:
+            self._rows.clear()
+        if name == "execute" and isinstance(of, sqlite3.Cursor) and self._answered(of, *args):
+            return of
+        if _is_quick(name, of, *args):
+            return fn(*args, **kwargs)
+        running: Awaitable[Any] = super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        return await running
+
+    def _answered(self, cursor: sqlite3.Cursor, statement: str, *args: Any) -> bool:
+        if not statement.startswith("SELECT"):
+            return False
+        self._conn.set_progress_handler(_enough, BUDGET)
+        try:
+            self._rows[cursor] = iter(cursor.execute(statement, *args).fetchall())
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            return False
+        finally:
+            self._conn.set_progress_handler(None, 0)
+        return True
+
+    def _fetch(self, name: str, cursor: object, size: int = 1) -> Any:
+        rows = self._rows[cursor]
+        if name == "fetchone":
+            return next(rows, None)
+        return list(rows if name == "fetchall" else islice(rows, size))
+
+
+def connect(file: str, **options: Any) -> QuickConnection:
+    """Prepare a connection; awaiting it opens it."""
+    return QuickConnection(lambda: sqlite3.connect(file, **{**options, "check_same_thread": False}))
+
+
+def _is_quick(name: str, of: object, *args: Any) -> bool:
+    match name:
+        case "cursor" | "rollback":
+            return True
+        case "close":
+            return isinstance(of, sqlite3.Cursor)
+        case "execute":
+            return bool(args[0] == "BEGIN" or args[0].startswith(CHANGES))
+        case "executemany":
+            return len(args[1]) <= FEW
+        case _:
+            return False
+
+
+def _enough() -> bool:
+    return True
