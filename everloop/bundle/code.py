@@ -78,6 +78,22 @@ def unpack(code: bytes, directory: Path, part: str | None = None) -> None:
         raise BundleError("code_unreadable", str(error)) from error
 
 
+def read_snapshot(code: bytes) -> dict[str, bytes]:
+    """Read the files of a snapshot, by path.
+
+    Raises:
+        BundleError: It is no zip, or holds more than a snapshot may.
+    """
+    try:
+        with ZipFile(BytesIO(code)) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+            if size > MAX_BYTES:
+                raise BundleError("code_too_large", f"a snapshot of {size} bytes; {MAX_BYTES} fit")
+            return {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+    except BadZipFile as error:
+        raise BundleError("code_unreadable", str(error)) from error
+
+
 def load_pipeline(pipeline_dir: Path) -> Pipeline:
     """Import ``pipeline.py`` of a folder (a working copy, or ``pipeline/`` of an unpacked snapshot).
 

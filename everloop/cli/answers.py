@@ -18,22 +18,36 @@ if TYPE_CHECKING:
 
 
 def why(
-    prediction_id: Annotated[str, typer.Argument(help="Id of a prediction, as the model's answer gave it.")],
+    identity: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="Of a prediction, as the model's answer gave it, or anything `everloop lineage` takes."
+        ),
+    ],
     home: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Explain a prediction: model, run, data, code, environment, gates, and who promoted it.
 
+    Anything else is followed both ways, as `everloop lineage` does.
+
     Example: everloop why 0197f3c2-7d1e-7c3a-9f0a-3c5be5a4f001
     """
+    from everloop.cli.lineages import lineage
+    from everloop.client import RefusedError
 
-    async def work(platform: "Platform") -> "Why":
+    async def work(platform: "Platform") -> "Why | None":
         from everloop.client.why import why as explain
 
-        return await explain(platform, prediction_id)
+        try:
+            return await explain(platform, identity)
+        except RefusedError:
+            return None
 
     answer = with_platform(home, work)
-    if as_json:
+    if answer is None:
+        lineage(identity, home=home, as_json=as_json)
+    elif as_json:
         show_json(answer.model_dump(mode="json"))
     else:
         console().print(why_tree(answer))
@@ -120,6 +134,7 @@ def _run_branch(tree: "Tree", answer: "Why") -> None:
     if "raw_digest" in answer.data:
         data.add(f"newest file  {answer.data['raw_digest']}  [dim]{answer.data['raw_uri']}[/dim]")
     commit = f"  commit {answer.code['commit'][:12]}" if answer.code["commit"] else ""
+    commit += " with uncommitted changes" if answer.code.get("modified") else ""
     run.add(f"by code      {answer.code['digest']}{commit}")
     run.add(f"in environment {answer.environment['digest']}")
 

@@ -14,6 +14,7 @@ from everloop.cli import (
     dead,
     inference,
     lifecycle,
+    lineages,
     models,
     pipelines,
     precompute,
@@ -53,7 +54,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         verifying.verify,
         archives.export,
     ),
-    "Answers": (answers.why, answers.trace, models.lineage, watching.monitor),
+    "Answers": (answers.why, answers.trace, lineages.lineage, lineages.diff, watching.monitor),
     "The bus": (bus.publish, bus.events),
 }
 for panel, commands in PANELS.items():

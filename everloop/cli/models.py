@@ -73,21 +73,10 @@ def models(
         )
 
 
-def lineage(model: options.Model, version: Version, home: options.Home = None, as_json: options.Json = False) -> None:
-    """Show what a version is made of: run, data, code, parameters, environment, gates, decision.
-
-    Example: everloop lineage flight_delays 3
-    """
-
-    async def work(platform: "Platform") -> Any:
-        return await platform.get("registry", f"/v1/models/{model}/versions/{version}")
-
-    found = with_platform(home, work)
-    if as_json:
-        show_json(found)
-        return
+def show_version(model: str, found: "Mapping[str, Any]") -> None:
+    """Print what a version is made of, as the registry shows it: parameters, gates, decision, files."""
     made, decision = found["lineage"], found["decision"]
-    say(f"[bold]{model} {version}[/bold]  {found['state']} {' '.join(found['aliases'])}")
+    say(f"[bold]{model} {found['version']}[/bold]  {found['state']} {' '.join(found['aliases'])}")
     pairs(
         {
             "bundle": f"{found['bundle_uri']}\n{found['bundle_digest']}",

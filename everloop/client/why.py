@@ -92,7 +92,7 @@ async def why(platform: Platform, prediction_id: str) -> Why:
                 if key in dataset
             },
         },
-        code={"digest": lineage["code_digest"], "commit": lineage.get("commit")},
+        code={"digest": lineage["code_digest"], "commit": lineage.get("commit"), "modified": lineage.get("modified")},
         environment={"digest": lineage["environment_digest"]},
         run={
             "run_id": lineage["run_id"],

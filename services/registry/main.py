@@ -1,5 +1,7 @@
 """The registry's composition root."""
 
+from fastapi import APIRouter
+
 from everloop import storage
 from services.chassis.service import Service
 from services.chassis.work import Reconciler
@@ -12,6 +14,9 @@ from services.registry.inspection import Inspector
 from services.registry.mlflow.artifacts import FILES_BELOW, artifact_routes
 from services.registry.mlflow.edge import ROOTS, mlflow_routes
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
+from services.registry.provenance import api as provenance_api
+from services.registry.provenance.ports import Origins, Sides
+from services.registry.provenance.store import SqlOrigins, StoredSides
 from services.registry.rows import Row
 from services.registry.settings import RegistrySettings
 from services.registry.store import SqlAliasHistory, SqlInspections, SqlModels, SqlVersions
@@ -27,13 +32,20 @@ def build(settings: RegistrySettings) -> Service:
         "registry",
         settings,
         handlers.SUBSCRIPTIONS,
-        {**PORTS, Artifacts: lambda _: artifacts},
-        router=api.router,
+        {**PORTS, Origins: SqlOrigins, Sides: lambda _: StoredSides(), Artifacts: lambda _: artifacts},
+        router=_routers(api.router, provenance_api.router),
         routes=mlflow_routes(*artifact_routes(artifacts)),
         reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, every_s=5)),
         rows=Row,
         max_bytes_below={root + FILES_BELOW: settings.max_artifact_bytes for root in ROOTS},
     )
+
+
+def _routers(*parts: APIRouter) -> APIRouter:
+    whole = APIRouter()
+    for part in parts:
+        whole.include_router(part)
+    return whole
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
 """Runs that left real files: a report and a bundle whose digests agree."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 from contracts.bundle import BundleFile, Environment
 from contracts.training import TrainingRunSucceeded
@@ -22,6 +24,7 @@ def leave_run(store: Path, number: int = 1, **found: Any) -> TrainingRunSucceede
     root = str(store / "runs" / str(run_id(number)))
     bundle_uri = storage.join(root, "bundle")
     files = {file.value: f"{file.value} of run {number}".encode() for file in BundleFile}
+    files[BundleFile.CODE] = _code(number)
     files[BundleFile.DEFINITION] = canonical(examples.definition())
     files[BundleFile.ENVIRONMENT] = canonical(Environment(python="3.11.7", platform="linux-x86_64", packages={}))
     lineage = manifest(number).lineage.model_copy(
@@ -51,3 +54,10 @@ def leave_run(store: Path, number: int = 1, **found: Any) -> TrainingRunSucceede
         bundle_digest=digest,
         metrics=told.metrics,
     )
+
+
+def _code(number: int) -> bytes:
+    buffer = BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        archive.writestr(ZipInfo("pipeline/pipeline.py"), f"run = {number}\n")
+    return buffer.getvalue()
