@@ -82,6 +82,22 @@ def test_pieces_that_break_off_leave_what_was_there(tmp_path: Path) -> None:
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"before")]
 
 
+def test_elsewhere_too_all_of_it_is_kept_or_nothing() -> None:
+    whole, broken = "mock:///whole", "mock:///broken"
+
+    with storage.writing(whole) as file:
+        file.write(b"first ")
+        file.write(b"second")
+    with suppress(ZeroDivisionError), storage.writing(broken) as file:
+        file.write(b"first ")
+        raise ZeroDivisionError
+
+    assert b"".join(storage.chunks(whole)) == b"first second"
+    assert (storage.find(whole), storage.find(broken)) == (storage.Entry("whole", 12), None)
+    storage.delete(whole)
+    assert storage.find(whole) is None
+
+
 def test_a_directory_tells_what_is_in_it(tmp_path: Path) -> None:
     storage.write_bytes(str(tmp_path / "b"), b"xyz")
     storage.write_bytes(str(tmp_path / "a" / "below"), b"")
