@@ -16,9 +16,9 @@ log = Log(__name__)
 
 
 def reconciling(reconcilers: Sequence[Reconciler], work: Work) -> "list[Reconciling]":
-    """Prepare to run reconcilers; from now on what `work` writes wakes them all."""
+    """Prepare to run reconcilers; from now on what `work` writes wakes those that want to be woken."""
     running = [Reconciling(reconciler) for reconciler in reconcilers]
-    work.on_written.extend(each.wake for each in running)
+    work.on_written.extend(each.wake for each in running if each.wants_waking)
     for each in running:
         each.see(work)
     return running
@@ -32,6 +32,11 @@ class Reconciling:
         self._woken = asyncio.Event()
         self._wrote = False
         self._work: Work | None = None
+
+    @property
+    def wants_waking(self) -> bool:
+        """Whether a write may bring it work."""
+        return self._reconciler.woken
 
     def wake(self) -> None:
         """Say that another has written."""

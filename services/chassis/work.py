@@ -133,3 +133,5 @@ class Reconciler:
 
     step: Callable[[Work], Awaitable[None]]
     every_s: float = 1.0
+    woken: bool = True
+    """Whether writes wake it; not where only the clock brings it work."""

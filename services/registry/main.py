@@ -35,7 +35,7 @@ def build(settings: RegistrySettings) -> Service:
         {**PORTS, Origins: SqlOrigins, Sides: lambda _: StoredSides(), Artifacts: lambda _: artifacts},
         router=_routers(api.router, provenance_api.router),
         routes=mlflow_routes(*artifact_routes(artifacts)),
-        reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, every_s=5)),
+        reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, woken=False)),
         rows=Row,
         max_bytes_below={root + FILES_BELOW: settings.max_artifact_bytes for root in ROOTS},
     )

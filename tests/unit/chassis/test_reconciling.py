@@ -49,6 +49,25 @@ async def test_write_of_another_wakes_it() -> None:
         await eventually(lambda: len(calls) == 2)
 
 
+async def test_what_only_the_clock_drives_is_woken_by_no_write() -> None:
+    calls: list[str] = []
+
+    async def woken(work: Work) -> None:
+        calls.append("woken")
+
+    async def clocked(work: Work) -> None:
+        calls.append("clocked")
+
+    everyone = work()
+    reconcilers = (Reconciler(clocked, every_s=HOUR_S, woken=False), Reconciler(woken, every_s=HOUR_S))
+    async with running(everyone, *reconcilers):
+        for count in (1, 2, 3):
+            await eventually(lambda count=count: calls.count("woken") == count)
+            wrote(everyone)
+
+    assert calls.count("clocked") == 1
+
+
 async def test_own_write_brings_the_next_step_soon() -> None:
     calls: list[str] = []
 
