@@ -54,11 +54,7 @@ def digest_file(path: Path) -> str:
 
 
 def digest_at(uri: str) -> str:
-    """Name what is behind a URI by its content without reading it all at once.
-
-    Raises:
-        StorageError: Nothing is there, or it cannot be read.
-    """
+    """Name what is behind a URI by its content without reading it all at once; raises as ``chunks`` does."""
     found = hashlib.sha256()
     for chunk in chunks(uri):
         found.update(chunk)
