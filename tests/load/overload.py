@@ -23,13 +23,14 @@ from tests.benchmarks.serving.flights import Flights, prepare
 from tests.benchmarks.serving.questions import open_inference, requests
 from tests.fixtures.serving_stack import ServingStack, serving_stack
 from tests.fixtures.waiting import eventually
-from tests.load.open_loop import Connection
+from tests.load.open_loop import PATIENCE_S, Connection, Reply
 
 HOST = "127.0.0.1"
 CALM_REQUESTS = 200
 OVERLOADED = frozenset({429, 503})
 FAULTS = ("other_statuses", "refused_without_retry_after", "calm_failed", "predictions_lost")
 MIB = 2**20
+NO_REPLY = Reply(0)
 console = Console(stderr=True)
 
 
@@ -99,8 +100,8 @@ async def _flood(port: int, asked: Sequence[bytes], connections: int, seconds: f
         connection: Connection | None = None
         while perf_counter() < until:
             if connection is None or not connection.open:
-                connection = (await asyncio.get_running_loop().create_connection(Connection, HOST, port))[1]
-            reply = await connection.ask(asked[number % len(asked)])
+                connection = await _connection(port)
+            reply = await connection.ask(asked[number % len(asked)]) if connection else NO_REPLY
             statuses[reply.status] += 1
             unadvised += reply.status in OVERLOADED and not reply.retry_after
         if connection is not None:
@@ -110,6 +111,14 @@ async def _flood(port: int, asked: Sequence[bytes], connections: int, seconds: f
         for number in range(connections):
             tasks.create_task(caller(number))
     return statuses, unadvised
+
+
+async def _connection(port: int) -> Connection | None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return (await asyncio.get_running_loop().create_connection(Connection, HOST, port))[1]
+    except OSError:
+        return None
 
 
 async def _calm(port: int, asked: Sequence[bytes]) -> tuple[float, int]:
@@ -169,7 +178,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.load.overload", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--connections", type=int, default=1500)
-    parser.add_argument("--rows", type=int, default=32)
+    parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args()
 
