@@ -20,8 +20,20 @@ from services.registry.provenance.store import SqlOrigins, StoredSides
 from services.registry.rows import Row
 from services.registry.settings import RegistrySettings
 from services.registry.store import SqlAliasHistory, SqlInspections, SqlModels, SqlVersions
+from services.registry.tracking.log import SqlLog, SqlMetricHistory
+from services.registry.tracking.ports import Experiments, Log, MetricHistory, Runs
+from services.registry.tracking.store import SqlExperiments, SqlRuns
 
-PORTS = {Models: SqlModels, Versions: SqlVersions, AliasHistory: SqlAliasHistory, Inspections: SqlInspections}
+PORTS = {
+    Models: SqlModels,
+    Versions: SqlVersions,
+    AliasHistory: SqlAliasHistory,
+    Inspections: SqlInspections,
+    Experiments: SqlExperiments,
+    Runs: SqlRuns,
+    Log: SqlLog,
+    MetricHistory: SqlMetricHistory,
+}
 
 
 def build(settings: RegistrySettings) -> Service:

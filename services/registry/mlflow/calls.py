@@ -11,11 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from contracts.message import Message
 from services.chassis.errors import EverloopError, MalformedError, RejectedError, TransientError
 from services.chassis.http import READING
 from services.chassis.logs import Log
 from services.chassis.work import Transaction, Work
-from services.registry.mlflow.errors import Code, MlflowError
+from services.registry.mlflow.errors import Code, MlflowError, refuse_value
 
 log = Log(__name__)
 JSON = "application/json"
@@ -28,7 +29,8 @@ class Arguments(BaseModel):
 
 
 A = TypeVar("A", bound=Arguments)
-Handler = Callable[[A, Transaction], Awaitable[Mapping[str, Any]]]
+Handler = Callable[[A, Any], Awaitable[Mapping[str, Any]]]
+"""Is given its arguments and a transaction; of a method that waits, what opens transactions."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +55,49 @@ class Method:
         """Answer a request."""
         try:
             work = work_of(request)
-            arguments = await self._read(request)
-            async with work.transaction(write=not (self.reads or self.verb in READING)) as transaction:
-                answer = await self.handler(arguments, transaction)
+            answer = await self._answer(await self._read(request), work)
         except Exception as error:  # whatever happened, the client is told in its own protocol
             return failure(request, error)
         return Response(orjson.dumps(answer), media_type=JSON)
 
+    async def _answer(self, arguments: Arguments, work: Work) -> Mapping[str, Any]:
+        async with work.transaction(write=not (self.reads or self.verb in READING)) as transaction:
+            return await self.handler(arguments, transaction)
+
     async def _read(self, request: Request) -> Arguments:
         given: dict[str, Any] = {}
+        body = b""
         for name in request.query_params:
             values = request.query_params.getlist(name)
             field = self.arguments.model_fields.get(name)
             given[name] = values if field and get_origin(field.annotation) is tuple else values[-1]
         if self.verb not in READING:
-            given |= _object(await request.body())
+            body = await request.body()
+            given |= _object(body)
+        if b"\\u0000" in body or b"%00" in request.scope["query_string"] or "\0" in request.scope["path"]:
+            _refuse_nul(given | request.path_params)
         return self.arguments.model_validate(given | request.path_params)
+
+
+@dataclass(frozen=True)
+class WaitingMethod(Method):
+    """A method that waits for something outside of transactions: its handler is given what opens them."""
+
+    async def _answer(self, arguments: Arguments, work: Work) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = await self.handler(arguments, work)
+        return answer
 
 
 def routes(methods: Iterable[Method]) -> list[Route]:
     """Make Starlette's routes, to be mounted below ``/api/2.0``."""
-    return [Route(method.path, method, methods=[method.verb]) for method in methods]
+    return [Route(method.path, method.__call__, methods=[method.verb]) for method in methods]
+
+
+def done(facts: Iterable[Message], transaction: Transaction) -> dict[str, Any]:
+    """Say what was done, and answer no more than that it was."""
+    for fact in facts:
+        transaction.say(fact)
+    return {}
 
 
 def work_of(request: Request) -> Work:
@@ -108,6 +132,10 @@ def _told(error: Exception) -> tuple[Code, str]:
             return Code.INVALID_PARAMETER_VALUE, str(error.detail)
         case RejectedError() if error.slug.endswith("_not_found"):
             return Code.RESOURCE_DOES_NOT_EXIST, str(error)
+        case RejectedError() if "field" in error.fields:
+            return Code.INVALID_PARAMETER_VALUE, str(error)
+        case RejectedError() if error.slug.endswith("_exists"):
+            return Code.RESOURCE_ALREADY_EXISTS, str(error)
         case RejectedError():
             return Code.PERMISSION_DENIED, str(error)
         case MalformedError():
@@ -127,6 +155,19 @@ def _faults(error: ValidationError) -> str:
         else:
             said.append(f"Invalid value for parameter '{name}': {fault['msg']}.")
     return " ".join(said)
+
+
+def _refuse_nul(given: object) -> None:
+    """Refuse the one character that PostgreSQL keeps in no text, wherever it is."""
+    unseen = [given]
+    while unseen:
+        match unseen.pop():
+            case str(text) if "\0" in text:
+                refuse_value("A text must not contain a NUL.")
+            case dict(fields):
+                unseen += [*fields, *fields.values()]
+            case list(values):
+                unseen += values
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -1,15 +1,32 @@
 """Where MLflow's protocol is mounted. Whatever else is asked for there gets MLflow's error."""
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from services.registry.mlflow import experiments, logging, metrics, runs
 from services.registry.mlflow.calls import Method, failure, routes
 from services.registry.mlflow.errors import Code, MlflowError
 
 SPOKEN = "3.17.2"
 """The MLflow release whose protocol is spoken."""
-METHODS: tuple[Method, ...] = ()
+METHODS: tuple[Method, ...] = (
+    *experiments.METHODS,
+    *runs.METHODS,
+    *logging.METHODS,
+    *metrics.METHODS,
+)
+ABILITIES = {
+    "store_type": "SqlStore",
+    "workspaces_enabled": False,
+    "trace_archival_enabled": False,
+    "multipart_uploads_enabled": False,
+    "multipart_downloads_enabled": False,
+    "presigned_upload_run_id_supported": False,
+    "presigned_upload_model_id_supported": False,
+    "features_enabled": {"gateway": False},
+}
+"""What clients ask about before they try it."""
 
 
 ROOTS = "/api/2.0", "/ajax-api/2.0"
@@ -25,6 +42,7 @@ def mlflow_routes(*streams: BaseRoute) -> tuple[BaseRoute, ...]:
     return (
         Route("/health", _health),
         Route("/version", _version),
+        *(Route(f"{root}/3.0/mlflow/server-info", _server_info) for root in ("/api", "/ajax-api")),
         *(Mount(root, routes=below) for root in ROOTS),
         Route("/api/{path:path}", _unknown, methods=_ANY),
         Route("/ajax-api/{path:path}", _unknown, methods=_ANY),
@@ -40,6 +58,10 @@ async def _health(request: Request) -> Response:
 
 async def _version(request: Request) -> Response:
     return PlainTextResponse(SPOKEN)
+
+
+async def _server_info(request: Request) -> Response:
+    return JSONResponse(ABILITIES)
 
 
 async def _unknown(request: Request) -> Response:

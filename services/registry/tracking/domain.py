@@ -4,7 +4,7 @@ Times are milliseconds since 1970, as MLflow's clients give them.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,6 +16,10 @@ DEFAULT_EXPERIMENT = "0"
 """The experiment that is there from the start."""
 RUN_NAME = "mlflow.runName"
 """The tag that is a run's name."""
+LOGGED_MODELS = "mlflow.log-model.history"
+"""The tag in which clients before 3 keep which models a run logged."""
+DATASET_CONTEXT = "mlflow.data.context"
+"""The tag of a dataset that says what it was used for, such as training."""
 LARGEST = 1.7976931348623157e308
 
 
@@ -180,6 +184,20 @@ class TagChange:
     key: str
     value: str | None
     previous: str | None = None
+
+
+def latest(metrics: Iterable[Metric]) -> list[Metric]:
+    """Pick the latest point of each metric: of the largest step, then time, then value. NaN counts as 0."""
+    newest: dict[str, Metric] = {}
+    for metric in metrics:
+        known = newest.get(metric.key)
+        if known is None or _age(metric) > _age(known):
+            newest[metric.key] = metric
+    return [newest[key] for key in sorted(newest)]
+
+
+def _age(metric: Metric) -> tuple[int, int, float]:
+    return metric.step, metric.timestamp_ms, 0.0 if math.isnan(metric.value) else metric.value
 
 
 def storable(value: float) -> float:

@@ -1,6 +1,6 @@
 """What tracking needs from outside."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from services.registry.tracking.domain import (
@@ -63,28 +63,32 @@ class Runs(Protocol):
 
 
 class Log(Protocol):
-    """What runs log, written."""
+    """What runs log. Who writes to it holds the run."""
 
-    async def metrics(self, run: Run, metrics: Sequence[Metric]) -> None:
+    async def add_metrics(self, run: Run, metrics: Sequence[Metric]) -> None:
         """Add points; those already there are not added again."""
 
-    async def params(self, run_id: str, params: Mapping[str, str]) -> dict[str, str]:
+    async def add_params(self, run_id: str, params: Mapping[str, str]) -> dict[str, str]:
         """Add parameters that are not there yet.
 
         Returns:
             Those that were there, with the values they keep.
         """
 
-    async def tags(self, run_id: str, tags: Mapping[str, str | None]) -> tuple[TagChange, ...]:
+    async def set_tags(self, run_id: str, tags: Mapping[str, str | None]) -> tuple[TagChange, ...]:
         """Set tags, or remove them; tells what changed."""
 
-    async def datasets(self, run: Run, inputs: Iterable[DatasetInput]) -> tuple[DatasetInput, ...]:
-        """Add datasets a run used; tells which are new to it."""
+    async def add_datasets(self, run: Run, inputs: Sequence[DatasetInput]) -> tuple[DatasetInput, ...]:
+        """Add datasets that the run used; tells which are new to it."""
 
-    async def models(self, run_id: str, inputs: Sequence[str], outputs: Sequence[ModelOutput]) -> None:
-        """Add logged models that a run used or made."""
+    async def add_models(self, run_id: str, *, used: Sequence[str] = (), made: Sequence[ModelOutput] = ()) -> None:
+        """Add logged models that the run used or made."""
 
-    async def history(self, run_id: str, key: str, *, offset: int = 0, limit: int | None = None) -> list[Metric]:
+
+class MetricHistory(Protocol):
+    """Every point of every metric."""
+
+    async def of(self, run_id: str, key: str, *, offset: int = 0, limit: int | None = None) -> list[Metric]:
         """List a metric's points by time, step and value."""
 
     async def sampled(self, run_id: str, key: str, *, steps: tuple[int, int] | None, points: int) -> list[Metric]:

@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, Double, ForeignKeyConstraint, Integer, 
 from sqlmodel import Field
 
 from services.registry.rows import Row
-from services.registry.tracking.domain import Experiment, Run, RunStatus, Stage
+from services.registry.tracking.domain import Experiment, Stage
 
 CLUSTERED = {"sqlite_with_rowid": False}
 """A table kept in the order of its key, where the database can: half the writes, and a run's rows lie together."""
@@ -66,22 +66,6 @@ class RunRow(Row, table=True):
     artifact_uri: str = Field(sa_type=Text)
     stage: str = Stage.ACTIVE.value
     deleted_ms: int | None = Field(default=None, sa_type=BigInteger)
-
-    def to_domain(self, pipeline: str) -> Run:
-        """Read the row; ``pipeline`` is its experiment's."""
-        return Run(
-            id=self.id,
-            experiment_id=str(self.experiment_id),
-            pipeline=pipeline,
-            name=self.name,
-            user=self.user_id,
-            status=RunStatus(self.status),
-            started_ms=self.started_ms,
-            ended_ms=self.ended_ms,
-            artifact_uri=self.artifact_uri,
-            stage=Stage(self.stage),
-            deleted_ms=self.deleted_ms,
-        )
 
 
 class ParamRow(Row, table=True):

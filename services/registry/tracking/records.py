@@ -1,0 +1,80 @@
+"""Reads what runs have logged, for many runs at once."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import JSON, Row, TextClause, bindparam, column, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.registry.tracking.domain import Dataset, DatasetInput, Metric, ModelOutput, RunRecord
+
+NAN = float("nan")
+
+
+def _of_runs(statement: str) -> TextClause:
+    return text(statement).bindparams(bindparam("run_ids", expanding=True))
+
+
+_METRICS = _of_runs(
+    "SELECT run_id, key, value, timestamp_ms, step, is_nan FROM latest_metrics WHERE run_id IN :run_ids"
+    " ORDER BY run_id, key"
+)
+_TEXTS = _of_runs(
+    "SELECT 1 AS is_param, run_id, key, value FROM params WHERE run_id IN :run_ids"
+    " UNION ALL SELECT 0, run_id, key, value FROM run_tags WHERE run_id IN :run_ids ORDER BY 2, 3"
+)
+_DATASETS = (
+    _of_runs(
+        "SELECT u.run_id, u.tags, d.name, d.digest, d.source_type, d.source, d.schema, d.profile FROM run_datasets u"
+        " JOIN datasets d ON d.experiment_id = u.experiment_id AND d.name = u.name AND d.digest = u.digest"
+        " WHERE u.run_id IN :run_ids ORDER BY u.run_id, u.place"
+    )
+).columns(
+    column("run_id"),
+    column("tags", JSON),
+    *map(column, ("name", "digest", "source_type", "source", "schema", "profile")),
+)
+_MODELS = _of_runs(
+    "SELECT run_id, made, model_id, step FROM run_models WHERE run_id IN :run_ids ORDER BY run_id, place"
+)
+
+
+async def read_records(connection: AsyncConnection, run_ids: Sequence[str]) -> dict[str, RunRecord]:
+    """Read what runs have logged; a run that logged nothing has an empty record."""
+    if not run_ids:
+        return {}
+    given = {"run_ids": list(run_ids)}
+    metrics: dict[str, list[Metric]] = defaultdict(list)
+    for row in await connection.execute(_METRICS, given):
+        metrics[row.run_id].append(point(row))
+    texts: tuple[dict[str, dict[str, str]], ...] = (defaultdict(dict), defaultdict(dict))
+    for is_param, run_id, key, value in await connection.execute(_TEXTS, given):
+        texts[is_param][run_id][key] = value
+    tags, params = texts
+    datasets: dict[str, list[DatasetInput]] = defaultdict(list)
+    for run_id, noted, *dataset in await connection.execute(_DATASETS, given):
+        datasets[run_id].append(DatasetInput(Dataset(*dataset), noted))
+    used: dict[str, list[str]] = defaultdict(list)
+    made: dict[str, list[ModelOutput]] = defaultdict(list)
+    for run_id, is_made, model_id, step in await connection.execute(_MODELS, given):
+        if is_made:
+            made[run_id].append(ModelOutput(model_id, step))
+        else:
+            used[run_id].append(model_id)
+    return {
+        run_id: RunRecord(
+            metrics=tuple(metrics[run_id]),
+            params=params[run_id],
+            tags=tags[run_id],
+            datasets=tuple(datasets[run_id]),
+            model_inputs=tuple(used[run_id]),
+            model_outputs=tuple(made[run_id]),
+        )
+        for run_id in run_ids
+    }
+
+
+def point(row: Row[Any]) -> Metric:
+    """Read a point; databases do not agree about NaN, so it is flagged."""
+    return Metric(row.key, NAN if row.is_nan else row.value, row.timestamp_ms, row.step)
