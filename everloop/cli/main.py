@@ -18,6 +18,7 @@ from everloop.cli import (
     models,
     pipelines,
     precompute,
+    registry,
     rollouts,
     verifying,
     watching,
@@ -62,6 +63,7 @@ for panel, commands in PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.command("import", rich_help_panel="Models")(archives.import_version)
 app.add_typer(dead.app, name="dead", rich_help_panel="The bus")
+app.add_typer(registry.app, name="registry", rich_help_panel="Models")
 app.add_typer(rollouts.app, name="rollout", rich_help_panel="Models")
 app.add_typer(precompute.app, name="precompute", rich_help_panel="Models")
 app.add_typer(bundle.app, name="bundle", rich_help_panel="Models")

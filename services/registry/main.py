@@ -13,6 +13,9 @@ from services.registry.expiry import Expirer
 from services.registry.inspection import Inspector
 from services.registry.mlflow.artifacts import FILES_BELOW, artifact_routes
 from services.registry.mlflow.edge import ROOTS, mlflow_routes
+from services.registry.past import api as past_api
+from services.registry.past.ports import State
+from services.registry.past.store import SqlState
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.provenance import api as provenance_api
 from services.registry.provenance.ports import Origins, Sides
@@ -29,6 +32,7 @@ PORTS = {
     Versions: SqlVersions,
     AliasHistory: SqlAliasHistory,
     Inspections: SqlInspections,
+    State: SqlState,
     Experiments: SqlExperiments,
     Runs: SqlRuns,
     Log: SqlLog,
@@ -45,7 +49,7 @@ def build(settings: RegistrySettings) -> Service:
         settings,
         handlers.SUBSCRIPTIONS,
         {**PORTS, Origins: SqlOrigins, Sides: lambda _: StoredSides(), Artifacts: lambda _: artifacts},
-        router=_routers(api.router, provenance_api.router),
+        router=_routers(api.router, past_api.router, provenance_api.router),
         routes=mlflow_routes(*artifact_routes(artifacts)),
         reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, woken=False)),
         rows=Row,

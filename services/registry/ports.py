@@ -67,6 +67,9 @@ class Inspections(Protocol):
     async def add(self, inspection: Inspection) -> None:
         """Let a message wait; one whose key was ever seen is ignored."""
 
+    async def find(self, key: str) -> Inspection | None:
+        """Find an inspection, closed or not."""
+
     async def due(self, now: datetime, *, limit: int) -> list[Inspection]:
         """List those to be tried now, in the order of their due time."""
 

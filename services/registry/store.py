@@ -198,6 +198,11 @@ class SqlInspections:
         self._session.add(row)
         await self._session.flush()
 
+    async def find(self, key: str) -> Inspection | None:
+        """Find an inspection, closed or not."""
+        row = await self._session.get(InspectionRow, key)
+        return row.to_domain() if row else None
+
     async def due(self, now: datetime, *, limit: int) -> list[Inspection]:
         """List those to be tried now, in the order of their due time."""
         waiting = select(InspectionRow).where(col(InspectionRow.outcome).is_(None), InspectionRow.due_at <= now)

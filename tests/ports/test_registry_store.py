@@ -217,5 +217,7 @@ async def test_inspection_is_closed_once_and_its_key_stays_known(open_: Open) ->
 
     async with open_() as ports:
         assert not await ports.inspections.close("a", "decided again")
+        assert await ports.inspections.find("a") == Inspection("a", run_succeeded(1), cause(), due_at=NOON)
+        assert await ports.inspections.find("b") is None
         await ports.inspections.add(Inspection("a", run_succeeded(1), cause("other"), due_at=NOON))
         assert await ports.inspections.due(NOON, limit=5) == []

@@ -16,6 +16,9 @@ class InMemoryInspections:
     async def add(self, inspection: Inspection) -> None:
         self._inspections.setdefault(inspection.key, inspection)
 
+    async def find(self, key: str) -> Inspection | None:
+        return self._inspections.get(key)
+
     async def due(self, now: datetime, *, limit: int) -> list[Inspection]:
         waiting = [found for key, found in self._inspections.items() if key not in self.outcomes]
         return sorted((found for found in waiting if found.due_at <= now), key=lambda found: found.due_at)[:limit]

@@ -1,43 +1,65 @@
-"""Whatever is asked in whatever order: at most one champion, and the history says where the aliases point."""
+"""Whatever is asked in whatever order: at most one champion, nobody's without gates, and all of it can be had again."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts.message import Message
-from contracts.pipeline import Policy
+from contracts.pipeline import AbsoluteGate, Policy, Promotion
 from contracts.registry import (
     ApproveModelVersion,
     ModelCommandRefused,
     ModelVersionAwaitingApproval,
+    ModelVersionDemoted,
     ModelVersionPromoted,
     ModelVersionRegistered,
     ModelVersionRejected,
     RejectModelVersion,
     RollBackModel,
 )
+from contracts.serving import RolloutRolledBack
+from contracts.training import PipelineRegistered
 from services.registry.domain import Aliases, VersionState, replay
-from tests.contracts.examples import PIPELINE
+from services.registry.past.asof import ModelThen, VersionThen, as_of
+from services.registry.past.replay import counts, take
+from services.registry.past.versions import Unsettled
+from services.registry.ports import Bundles
+from tests.contracts.examples import GATES, PIPELINE, ROLLOUT
 from tests.fakes.registry.examples import InMemoryRegistry, pipeline_registered, run_succeeded
+from tests.fakes.registry.log import InMemoryLog
 
 NUMBERS = st.integers(1, 6)
-PERSON = {"pipeline": PIPELINE, "reason": "because"}
+PEOPLE = st.sampled_from(["ada", "bob"])
+HOUR = timedelta(hours=1)
+ASKING = {"policy": Policy.ASK, "approvals": 2, "approval_expires_after": HOUR}
+PROMOTIONS = st.sampled_from(
+    [
+        *(Promotion(gates=GATES, policy=policy) for policy in Policy),
+        Promotion(gates=GATES, **ASKING),
+        Promotion(gates=(AbsoluteGate(metric="auc", at_least=0.6),)),
+    ]
+)
 
 
 class RegistryLife(RuleBasedStateMachine):
     """Keeps its own picture of the aliases from the facts alone, and holds the registry against it."""
 
-    @initialize(policy=st.sampled_from(Policy))
-    def open(self, policy: Policy) -> None:
+    @initialize(promotion=PROMOTIONS)
+    def open(self, promotion: Promotion) -> None:
         self.registry = InMemoryRegistry()
+        self.log = InMemoryLog()
         self.seen = Aliases()
         self.numbers: list[int] = []
         self.runs = 0
-        self._hear(pipeline_registered(policy=policy))
+        self.moments: dict[datetime, ModelThen] = {}
+        self._hear(_registered(promotion))
 
-    @rule(policy=st.sampled_from(Policy))
-    def change_policy(self, policy: Policy) -> None:
-        self._hear(pipeline_registered(policy=policy))
+    @rule(promotion=PROMOTIONS)
+    def ask_for_something_else(self, promotion: Promotion) -> None:
+        self._hear(_registered(promotion))
 
     @rule(auc=st.sampled_from([0.5, 0.7, 0.9]), stale=st.booleans())
     def finish_run(self, auc: float, stale: bool) -> None:
@@ -45,6 +67,7 @@ class RegistryLife(RuleBasedStateMachine):
         compared = self.seen.previous if stale else self.seen.champion
         rival = {"auc": 0.69} if compared else {}
         found = {"metrics": {"auc": auc}, "champion_version": compared, "champion_metrics": rival}
+        self.log.add([run_succeeded(self.runs)], self.registry.now)
         self._take(_run(self.registry.succeed(self.runs, **found)))
 
     @rule(number=NUMBERS)
@@ -52,13 +75,13 @@ class RegistryLife(RuleBasedStateMachine):
         if number <= self.runs:
             assert self._hear(run_succeeded(number)) == []
 
-    @rule(number=NUMBERS)
-    def approve(self, number: int) -> None:
-        self._hear(ApproveModelVersion(version=number, approved_by="ada", **PERSON))
+    @rule(number=NUMBERS, person=PEOPLE)
+    def approve(self, number: int, person: str) -> None:
+        self._hear(ApproveModelVersion(pipeline=PIPELINE, version=number, approved_by=person, reason="looks right"))
 
-    @rule(number=NUMBERS)
-    def reject(self, number: int) -> None:
-        self._hear(RejectModelVersion(version=number, rejected_by="bob", **PERSON))
+    @rule(number=NUMBERS, person=PEOPLE)
+    def reject(self, number: int, person: str) -> None:
+        self._hear(RejectModelVersion(pipeline=PIPELINE, version=number, rejected_by=person, reason="wrong holiday"))
 
     @rule(number=st.none() | NUMBERS, spoilt=st.booleans())
     def roll_back(self, number: int | None, spoilt: bool) -> None:
@@ -66,47 +89,114 @@ class RegistryLife(RuleBasedStateMachine):
         uri = run_succeeded(target or 1).bundle_uri
         if spoilt:
             self.registry.bundles.spoilt.add(uri)
-        said = self._hear(RollBackModel(to_version=number, requested_by="eve", **PERSON))
+        said = self._hear(RollBackModel(pipeline=PIPELINE, to_version=number, requested_by="eve", reason="complaints"))
         assert not (spoilt and any(isinstance(fact, ModelVersionPromoted) for fact in said))
         self.registry.bundles.spoilt.discard(uri)
 
-    @invariant()
-    def aliases_are_as_they_were_said(self) -> None:
-        aliases = replay(_run(self.registry.history.of_model(PIPELINE)))
-        assert aliases == self.seen
+    @rule(number=NUMBERS, serving=st.none() | NUMBERS, age=st.integers(0, 2))
+    def have_a_rollout_rolled_back(self, number: int, serving: int | None, age: int) -> None:
+        self._hear(
+            RolloutRolledBack(
+                pipeline=PIPELINE,
+                rollout_id=ROLLOUT,
+                version=number,
+                serving_version=serving,
+                promoted_at=self.registry.now - age * HOUR,
+                reason="errors",
+            )
+        )
+
+    @rule(hours=st.integers(0, 2))
+    def let_time_pass(self, hours: int) -> None:
+        self.registry.now += timedelta(minutes=1) + hours * HOUR
+        self._take(_run(self.registry.expire()))
 
     @invariant()
-    def champion_was_promoted(self) -> None:
+    def aliases_are_as_they_were_said(self) -> None:
+        assert replay(_run(self.registry.history.of_model(PIPELINE))) == self.seen
+
+    @invariant()
+    def champion_passed_its_gates(self) -> None:
         if self.seen.champion:
             version = _run(self.registry.versions.get(PIPELINE, self.seen.champion))
-            assert version is not None
             assert version.state is VersionState.PROMOTED
             assert version.decision is not None
+            assert all(verdict.passed for verdict in version.verdicts)
+            assert version.approvals_missing <= 0 or not version.approvals
 
     @invariant()
     def numbers_count_up(self) -> None:
         assert self.numbers == list(range(1, len(self.numbers) + 1))
 
+    @invariant()
+    def note_the_moment(self) -> None:
+        versions = _run(self.registry.versions.of_model(PIPELINE))
+        then = (VersionThen(each.number, each.state, each.decision, each.registered_at) for each in versions)
+        self.moments[self.registry.now] = ModelThen(self.seen, tuple(then))
+
+    def teardown(self) -> None:
+        if hasattr(self, "registry"):
+            self._every_moment_can_be_seen_again()
+            self._log_gives_the_registry_back()
+
+    def _every_moment_can_be_seen_again(self) -> None:
+        versions = _run(self.registry.versions.of_model(PIPELINE))
+        history = _run(self.registry.history.of_model(PIPELINE))
+        for moment, then in self.moments.items():
+            assert as_of(versions, history, moment) == then
+
+    def _log_gives_the_registry_back(self) -> None:
+        for log in (self.log, self.log.older()):
+            again = InMemoryRegistry()
+            ports = {**again.ports, Bundles: self.registry.bundles, Unsettled: Unsettled()}
+            _run(_retell(log, ports))
+            assert _state(again) == _state(self.registry)
+            assert _run(again.inspections.due(datetime.max.replace(tzinfo=self.registry.now.tzinfo), limit=9)) == []
+
     def _hear(self, message: Message) -> list[Message]:
+        self.log.add([message], self.registry.now)
         said: list[Message] = _run(self.registry.hear(message))
         self._take(said)
         return said
 
     def _take(self, said: list[Message]) -> None:
+        self.log.add(said, self.registry.now)
         for fact in said:
+            for move in getattr(fact, "moved", None) or ():
+                assert getattr(self.seen, move.alias) == move.previous_version
+                self.seen = replace(self.seen, **{move.alias: move.version})
             match fact:
                 case ModelVersionRegistered(version=number):
                     self.numbers.append(number)
                 case ModelVersionPromoted(version=number, previous_version=previous):
-                    assert previous == self.seen.champion
-                    assert number != previous
-                    self.seen = self.seen.promote(number)
+                    assert self.seen.champion == number != previous
+                case ModelVersionDemoted(version=number, champion_version=champion):
+                    assert self.seen.champion == champion != number
                 case ModelVersionAwaitingApproval(version=number):
-                    self.seen = self.seen.challenge(number)
+                    assert self.seen.challenger == number
                 case ModelVersionRejected(version=int(number)):
-                    self.seen = self.seen.dismiss(number)
+                    assert self.seen.challenger != number
                 case ModelCommandRefused(detail=detail):
                     assert detail
+
+
+def _registered(promotion: Promotion) -> PipelineRegistered:
+    event = pipeline_registered()
+    return event.model_copy(update={"definition": event.definition.model_copy(update={"promotion": promotion})})
+
+
+def _state(registry: InMemoryRegistry) -> tuple[object, ...]:
+    return (
+        _run(registry.models.all()),
+        _run(registry.versions.of_model(PIPELINE)),
+        _run(registry.history.of_model(PIPELINE)),
+    )
+
+
+async def _retell(log: InMemoryLog, ports: dict[type, object]) -> None:
+    async for said in log:
+        if counts(said):
+            await take(said, ports.__getitem__)
 
 
 def _run(waiting):  # type: ignore[no-untyped-def]

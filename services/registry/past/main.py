@@ -1,0 +1,21 @@
+"""Puts a rebuilding of the registry together: the service's own adapters, told its log instead of the bus."""
+
+from contracts.message import utc_now
+from services.registry.bundles import StoredBundles
+from services.registry.main import PORTS
+from services.registry.past.ports import Log
+from services.registry.past.rebuilding import Rebuilt, rebuild
+from services.registry.past.versions import Unsettled
+from services.registry.ports import Bundles
+from services.registry.settings import RegistrySettings
+
+
+async def rebuild_from(log: Log, settings: RegistrySettings, *, replace: bool) -> Rebuilt:
+    """Make the registry's database again from its log.
+
+    Raises:
+        RejectedError: The registry runs, its database is not empty, or the log is, or cannot be replayed.
+    """
+    bundles, unsettled = StoredBundles(), Unsettled()
+    ports = {**PORTS, Bundles: lambda _: bundles, Unsettled: lambda _: unsettled}
+    return await rebuild(settings.database_for("registry"), log, ports, replace=replace, now=utc_now())

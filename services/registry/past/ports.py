@@ -1,0 +1,31 @@
+"""What looking back needs from outside."""
+
+from collections.abc import AsyncIterable
+from typing import Protocol
+
+from contracts.envelope import Envelope
+from contracts.message import Message
+from services.registry.past.domain import StateDigest
+
+
+class State(Protocol):
+    """Everything the registry has decided and been told; not what it is about to do."""
+
+    async def digest(self) -> StateDigest:
+        """Read all of it, and sum it up."""
+
+
+class Said(Protocol):
+    """One message of the log; ``message`` is unset where nobody knows its type any more."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """Who said it, when, and because of what."""
+
+    @property
+    def message(self) -> Message | None:
+        """What was said."""
+
+
+Log = AsyncIterable[Said]
+"""Messages in the order in which they were said."""

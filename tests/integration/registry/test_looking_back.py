@@ -1,0 +1,196 @@
+"""The registry as it was, from its own database and, where that is lost, from the log."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.message import Message, utc_now
+from contracts.pipeline import AbsoluteGate, Policy
+from contracts.registry import (
+    ModelVersionApprovalGiven,
+    ModelVersionAwaitingApproval,
+    ModelVersionPromoted,
+    ModelVersionRejected,
+    RejectModelVersion,
+    RollBackModel,
+)
+from everloop.client.bus import Heard, connect_bus
+from services.chassis.errors import RejectedError
+from services.registry.main import build
+from services.registry.past.main import rebuild_from
+from services.registry.past.rebuilding import Rebuilt
+from services.registry.settings import RegistrySettings
+from tests.contracts.examples import PIPELINE
+from tests.fakes.registry.examples import pipeline_registered
+from tests.fakes.registry.runs import leave_run
+from tests.fixtures.services import World
+from tests.fixtures.waiting import eventually
+
+ABOVE_SIX = (AbsoluteGate(metric="auc", at_least=0.6),)
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """Run the registry; gives a client of its HTTP side."""
+    async with (
+        world.running(build(world.settings(RegistrySettings))) as live,
+        httpx.AsyncClient(base_url=f"{live.url}/v1", timeout=20) as client,
+    ):
+        yield client
+
+
+async def said(world: World, kind: type[Message], count: int = 1) -> list[Any]:
+    """Wait until so many facts of one kind were said."""
+
+    async def enough() -> list[Any]:
+        found = await world.said(kind)
+        return found if len(found) >= count else []
+
+    return await eventually(enough)
+
+
+async def rebuilt(world: World, *, replace: bool = False) -> Rebuilt:
+    """Rebuild the database from the broker's log."""
+
+    async def log() -> AsyncIterator[Heard]:
+        async with connect_bus(world.broker.url) as bus:
+            async for heard in bus.past("events.>"):
+                yield heard
+
+    return await rebuild_from(log(), world.settings(RegistrySettings), replace=replace)
+
+
+async def live_a_life(world: World, client: httpx.AsyncClient, store: Path) -> datetime:
+    """Promote two versions, refuse two, go back to the first; gives a time at which the second was champion."""
+    await world.publish(pipeline_registered(gates=ABOVE_SIX, policy=Policy.ASK))
+    await world.publish(leave_run(store, 1))
+    await world.publish(leave_run(store, 2))
+    await world.publish(leave_run(store, 3, metrics={"auc": 0.5}))
+    await said(world, ModelVersionRejected)
+    for number in (1, 2):
+        wish = {"by": "ada", "reason": "looks right"}
+        await client.post(f"/models/{PIPELINE}/versions/{number}/approve", json=wish)
+    await said(world, ModelVersionPromoted, 2)
+    then = utc_now()
+    await world.publish(leave_run(store, 4))
+    await said(world, ModelVersionAwaitingApproval, 3)
+    await world.publish(RejectModelVersion(pipeline=PIPELINE, version=4, rejected_by="bob", reason="wrong holiday"))
+    await world.publish(RollBackModel(pipeline=PIPELINE, requested_by="eve", reason="complaints"))
+    await said(world, ModelVersionRejected, 2)
+    await said(world, ModelVersionPromoted, 3)
+    return then
+
+
+async def test_lost_database_comes_back_from_the_log(world: World, tmp_path: Path) -> None:
+    async with running(world) as client:
+        await live_a_life(world, client, tmp_path)
+        state = (await client.get("/state")).json()
+
+    first = await rebuilt(world, replace=True)
+    async with running(world) as client:
+        again = (await client.get("/state")).json()
+        await world.publish(leave_run(tmp_path, 5))
+        await said(world, ModelVersionAwaitingApproval, 4)
+        versions = (await client.get(f"/models/{PIPELINE}/versions")).json()
+
+    assert first.state.digest == state["digest"] == again["digest"]
+    assert first.before is not None
+    assert first.before.state == first.state
+    assert first.set_aside is not None
+    # What was decided stays decided, numbers go on, and nothing is registered twice.
+    assert [(each["version"], each["state"]) for each in versions] == [
+        (5, "awaiting_approval"),
+        (4, "rejected"),
+        (3, "rejected"),
+        (2, "promoted"),
+        (1, "promoted"),
+    ]
+    assert len(await world.said(ModelVersionApprovalGiven)) == 2
+
+
+async def test_nothing_is_overwritten_unasked(sqlite_world: World, tmp_path: Path) -> None:
+    file = sqlite_world.home / "db" / "registry.sqlite"
+    async with running(sqlite_world) as client:
+        await sqlite_world.publish(pipeline_registered(gates=ABOVE_SIX))
+        await sqlite_world.publish(leave_run(tmp_path))
+        await said(sqlite_world, ModelVersionPromoted)
+        with pytest.raises(RejectedError, match="registry running"):
+            await rebuilt(sqlite_world, replace=True)
+        assert (await client.get(f"/models/{PIPELINE}/versions/1")).status_code == 200
+
+    with pytest.raises(RejectedError, match="database not empty"):
+        await rebuilt(sqlite_world)
+
+    file.unlink()
+    assert (await rebuilt(sqlite_world)).set_aside is None
+    file.write_bytes(b"no database")
+    done = await rebuilt(sqlite_world, replace=True)
+    assert done.before is not None
+    assert done.before.state is None
+    assert done.set_aside is not None
+    assert file.with_name(done.set_aside.rpartition("/")[2]).read_bytes() == b"no database"
+
+
+async def test_changed_bundle_is_not_taken_for_what_it_was(sqlite_world: World, tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    async with running(sqlite_world):
+        await sqlite_world.publish(pipeline_registered(gates=ABOVE_SIX))
+        await sqlite_world.publish(run)
+        await said(sqlite_world, ModelVersionPromoted)
+    (Path(run.bundle_uri) / "model.onnx").write_bytes(b"another model")
+    file = sqlite_world.home / "db" / "registry.sqlite"
+    before = file.read_bytes()
+
+    with pytest.raises(RejectedError, match=r"model\.onnx"):
+        await rebuilt(sqlite_world, replace=True)
+
+    assert file.read_bytes() == before
+
+
+async def test_what_others_put_on_the_registrys_subjects_is_no_fact(sqlite_world: World, tmp_path: Path) -> None:
+    async with running(sqlite_world) as client:
+        await live_a_life(sqlite_world, client, tmp_path)
+        state = (await client.get("/state")).json()
+        (honest, *_) = await sqlite_world.said(ModelVersionPromoted)
+        await sqlite_world.publish(honest.model_copy(update={"version": 4, "promoted_by": "mallory"}))
+
+    assert (await rebuilt(sqlite_world, replace=True)).state.digest == state["digest"]
+
+
+async def test_champion_of_an_earlier_time(sqlite_world: World, tmp_path: Path) -> None:
+    async with running(sqlite_world) as client:
+        start = utc_now()
+        then = await live_a_life(sqlite_world, client, tmp_path)
+
+        async def champion(at: datetime) -> Any:
+            answer = await client.get(f"/models/{PIPELINE}/as-of", params={"at": at.isoformat()})
+            return answer.json()["aliases"]["champion"], [one["version"] for one in answer.json()["versions"]]
+
+        assert await champion(start) == (None, [])
+        assert await champion(then) == (2, [3, 2, 1])
+        assert await champion(utc_now()) == (1, [4, 3, 2, 1])
+        naive = await client.get(f"/models/{PIPELINE}/as-of", params={"at": "2026-01-01T00:00:00"})
+        assert naive.status_code == 422
+        assert (await client.get("/models/other/as-of", params={"at": then.isoformat()})).status_code == 404
+
+
+async def test_other_gates_are_tried_on_recorded_reports(sqlite_world: World, tmp_path: Path) -> None:
+    async with running(sqlite_world) as client:
+        await live_a_life(sqlite_world, client, tmp_path)
+
+        async def differing(**gate: float) -> list[tuple[int, str, str]]:
+            gates = [{"kind": "absolute", "metric": "auc", **gate}]
+            answer = await client.post("/what-if", json={"gates": gates, "model": PIPELINE})
+            return [(one["version"], one["was"], one["would"]) for one in answer.json() if one["differs"]]
+
+        assert await differing(at_least=0.6) == []
+        assert await differing(at_least=0.4) == [(3, "refused", "waiting")]
+        assert await differing(at_least=0.8) == [(1, "promoted", "refused"), (2, "promoted", "refused")]
+        assert (await client.post("/what-if", json={"gates": [], "model": PIPELINE})).status_code == 422
+        other = {"gates": [{"kind": "schema"}], "model": "other"}
+        assert (await client.post("/what-if", json=other)).status_code == 404
