@@ -1,4 +1,4 @@
-"""Measures what a pipeline's gates ask for beyond the usual metrics. What no gate asks for costs nothing."""
+"""Measures what gates judge by beyond the usual metrics. What takes long is measured where a gate asks for it."""
 
 import numpy as np
 import pyarrow as pa

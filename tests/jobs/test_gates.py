@@ -66,7 +66,7 @@ def test_what_gates_ask_for_is_measured(reports: tuple[TrainingReport, TrainingR
     assert first.comparison is None
 
 
-def test_what_no_gate_asks_for_costs_nothing(tmp_path: Path) -> None:
+def test_what_takes_long_is_left_out_where_no_gate_asks(tmp_path: Path) -> None:
     report = train(Parcels.make(tmp_path).spec())
 
     assert {"memory_bytes", "latency_p99_ms"} & report.metrics.keys() == set()
