@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from everloop.client.lineage import Branch, Lineage
 
 PLATFORM = "platform/"
+SHOWN = 3
+"""Newest predictions of a version that are named."""
 
 
 def lineage(
@@ -124,7 +126,10 @@ def _draw(tree: "Tree", one: "Branch") -> None:
     if one.deployment:
         version.add(f"[green]answers[/green] since {when(one.deployment['since'])}")
     if one.predictions:
-        version.add(f"answered {one.predictions['predictions']:,} rows in {one.predictions['windows']} windows")
+        told = f"answered {one.predictions['predictions']:,} rows in {one.predictions['windows']} windows"
+        newest = version.add(told)
+        for prediction in one.newest_predictions[:SHOWN]:
+            newest.add(f"[dim]everloop why {prediction}[/dim]")
     for name, reason in one.missing.items():
         version.add(f"[dim]{name} is not known: {escape(reason)}[/dim]")
 

@@ -34,6 +34,7 @@ class Branch(Part):
     moves: list[dict[str, Any]]
     deployment: dict[str, Any] | None
     predictions: dict[str, Any] | None
+    newest_predictions: list[str]
     missing: dict[str, str]
 
 
@@ -180,12 +181,13 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
             missing[label] = str(error)
             return None
 
-    aliases, run, data, deployment, monitor = await asyncio.gather(
+    aliases, run, data, deployment, monitor, newest = await asyncio.gather(
         part("moves", "registry", f"/v1/models/{model}/aliases"),
         part("run", "training", f"/v1/runs/{made['run_id']}"),
         part("data", "ingestion", f"/v1/datasets/{model}/versions/{made['dataset']['version']}"),
         part("deployment", "serving", f"/v1/deployments/{model}"),
         part("predictions", "monitoring", f"/v1/monitors/{model}"),
+        part("predictions", "monitoring", f"/v1/monitors/{model}/versions/{number}/predictions"),
     )
     if data and data["digest"] != made["dataset"]["digest"]:
         # An imported version's dataset is another's, whatever its number.
@@ -201,6 +203,7 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
         moves=[move for move in (aliases or {}).get("history", ()) if move["version"] == number],
         deployment=answering if answering and answering["version"] == number else None,
         predictions=next((one for one in watched if one["version"] == number), None),
+        newest_predictions=newest or [],
         missing=missing,
     )
 

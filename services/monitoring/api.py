@@ -1,8 +1,9 @@
 """HTTP: what is watched and found, single predictions, and labels in."""
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Path, Query, status
 from pydantic import Field
 
 from contracts.model import Contract, PipelineName
@@ -17,6 +18,7 @@ from services.monitoring.ports import Monitors, Predictions, Versions, Windows
 from services.monitoring.quality import QualityVerdict
 
 router = APIRouter(tags=["monitoring"])
+Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 class WindowView(Contract):
@@ -173,6 +175,18 @@ async def list_windows(pipeline: PipelineName, tx: Tx, version: int | None = Non
         for window in await tx.port(Windows).of(watched.key)
     ]
     return sorted(views, key=lambda view: (view.start, view.version))
+
+
+@router.get("/monitors/{pipeline}/versions/{version}/predictions")
+async def list_newest_predictions(
+    pipeline: PipelineName, version: Annotated[int, Path(ge=1, lt=2**31)], tx: Tx, limit: Limit = 20
+) -> list[str]:
+    """List ids of what a version answered, the latest events first."""
+    await _monitor(pipeline, tx)
+    watched = next((one for one in await tx.port(Versions).all(pipeline) if one.number == version), None)
+    if watched is None:
+        raise RejectedError("version_not_found", pipeline=pipeline, version=version)
+    return await tx.port(Predictions).newest(watched.key, limit=limit)
 
 
 @router.get("/predictions/{prediction_id}")

@@ -119,6 +119,10 @@ class Predictions(Protocol):
         """Get one prediction."""
         ...
 
+    async def newest(self, version_key: int, *, limit: int) -> list[str]:
+        """List ids of a version's predictions, those whose event is latest first."""
+        ...
+
 
 class Labels(Protocol):
     """Every label ever said, whether its prediction is known or not."""

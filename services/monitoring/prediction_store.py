@@ -207,6 +207,12 @@ class SqlPredictions:
             history=tuple(sorted(history, key=lambda label: label.rank)),
         )
 
+    async def newest(self, version_key: int, *, limit: int) -> list[str]:
+        """List ids of a version's predictions, those whose event is latest first."""
+        ids = select(PredictionRow.prediction_id).where(PredictionRow.version_key == version_key)
+        latest_first = ids.order_by(col(PredictionRow.event_at).desc(), col(PredictionRow.prediction_id)).limit(limit)
+        return list(await self._session.exec(latest_first))
+
 
 class SqlLabels:
     """Labels in SQL."""

@@ -170,6 +170,16 @@ async def test_labelled_predictions_are_those_of_one_version_in_a_stretch_of_tim
     assert len(none) == 0
 
 
+async def test_the_newest_predictions_of_a_version_are_listed_by_their_events(stores: Stores) -> None:
+    async with prepared(stores) as (ports, version):
+        second = await ports.port(Versions).see(PIPELINE, 2)
+        await ports.port(Predictions).add(served(version, examples.hour(1, rows=2), examples.hour(0, rows=2)))
+        await ports.port(Predictions).add(served(second, examples.hour(2, rows=1, version=2, prefix="q")))
+
+    async with prepared(stores) as (ports, version):
+        assert await ports.port(Predictions).newest(version.key, limit=3) == ["p1-1", "p1-0", "p0-1"]
+
+
 async def test_every_label_is_kept_and_the_latest_counts(stores: Stores) -> None:
     early, late, corrected = Label(START, 1, 0.0), Label(START + 5, 1, 0.0), Label(START + 5, 2, 1.0)
     async with stores.transaction() as ports:

@@ -81,3 +81,7 @@ class InMemoryPredictions:
             return None
         history = self._labels.history(kept.record.pipeline, prediction_id)
         return replace(kept.record, label=kept.known.label, history=history)
+
+    async def newest(self, version_key: int, *, limit: int) -> list[str]:
+        found = [(id_, kept.known) for id_, kept in self._kept.items() if kept.known.version_key == version_key]
+        return [id_ for id_, _ in sorted(found, key=lambda one: (-one[1].event_at, one[0]))][:limit]

@@ -37,6 +37,10 @@ async def test_predictions_and_labels_lead_to_facts(world: World, tmp_path: Path
         (quality,) = await eventually(lambda: world.said(QualityDegraded), within_s=60)
         monitor = (await ask(live, f"/v1/monitors/{examples.PIPELINE}")).json()
         windows = (await ask(live, f"/v1/monitors/{examples.PIPELINE}/windows?version=1")).json()
+        newest = await ask(live, f"/v1/monitors/{examples.PIPELINE}/versions/1/predictions?limit=1")
+        assert len(newest.json()) == 1
+        unknown = await ask(live, f"/v1/monitors/{examples.PIPELINE}/versions/9/predictions")
+        assert unknown.status_code == 404
         no_windows = (await ask(live, f"/v1/monitors/{examples.PIPELINE}/windows?version=2")).json()
         prediction = (await ask(live, "/v1/predictions/p0-3")).json()
 

@@ -37,6 +37,8 @@ class Services:
             ("ingestion", "/v1/datasets/flights/versions/2"): _data(2, "2", "3"),
             ("serving", "/v1/deployments/flights"): {"answering": {"version": 3, "since": "2026-01-01"}},
             ("monitoring", "/v1/monitors/flights"): {"versions": [{"version": 3, "predictions": 12, "windows": 1}]},
+            ("monitoring", "/v1/monitors/flights/versions/2/predictions"): [],
+            ("monitoring", "/v1/monitors/flights/versions/3/predictions"): ["p-1"],
             ("monitoring", "/v1/predictions/p-1"): {"pipeline": "flights", "version": 3, "score": 0.5},
         }
         for number in (2, 3):
@@ -91,6 +93,7 @@ async def test_a_version_leads_to_its_data_its_run_its_deployment_and_its_predic
     assert [move["by"] for move in one.moves] == ["ada"]
     assert one.deployment == {"version": 3, "since": "2026-01-01"}
     assert one.predictions == {"version": 3, "predictions": 12, "windows": 1}
+    assert one.newest_predictions == ["p-1"]
     assert one.missing == {}
 
 
