@@ -11,6 +11,8 @@ from services.registry.artifacts.store import StoredArtifacts
 from services.registry.bundles import StoredBundles
 from services.registry.expiry import Expirer
 from services.registry.inspection import Inspector
+from services.registry.logged_models.ports import LoggedModels
+from services.registry.logged_models.store import SqlLoggedModels
 from services.registry.mlflow.artifacts import FILES_BELOW, artifact_routes
 from services.registry.mlflow.edge import ROOTS, mlflow_routes
 from services.registry.past import api as past_api
@@ -37,6 +39,7 @@ PORTS = {
     Runs: SqlRuns,
     Log: SqlLog,
     MetricHistory: SqlMetricHistory,
+    LoggedModels: SqlLoggedModels,
 }
 
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from services.registry.mlflow import experiments, logging, metrics, runs
+from services.registry.mlflow import artifact_lists, experiments, logged_models, logging, metrics, runs
 from services.registry.mlflow.calls import Method, failure, routes
 from services.registry.mlflow.errors import Code, MlflowError
 
@@ -15,6 +15,8 @@ METHODS: tuple[Method, ...] = (
     *runs.METHODS,
     *logging.METHODS,
     *metrics.METHODS,
+    *artifact_lists.METHODS,
+    *logged_models.METHODS,
 )
 ABILITIES = {
     "store_type": "SqlStore",

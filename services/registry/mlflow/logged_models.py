@@ -1,15 +1,14 @@
 """MLflow's calls about logged models: made before their files are uploaded, finalized after."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from contracts.message import Message
 from services.chassis.work import Transaction
 from services.registry.logged_models import changes
 from services.registry.logged_models.domain import LoggedModel
 from services.registry.logged_models.ports import LoggedModels
-from services.registry.mlflow.calls import Arguments, Method
+from services.registry.mlflow.calls import Arguments, Method, done
 from services.registry.mlflow.errors import refuse_value
 from services.registry.mlflow.logged_model_answers import STATUSES, WORDS, logged_model_answer
 from services.registry.mlflow.values import Entry, Required, now_ms, texts
@@ -75,7 +74,7 @@ async def create(arguments: Creation, transaction: Transaction) -> Mapping[str, 
     )
     models, experiments = transaction.port(LoggedModels), transaction.port(Experiments)
     model, facts = await changes.create(wish, models, experiments, digits=uuid4().hex, at_ms=now_ms())
-    _say(facts, transaction)
+    done(facts, transaction)
     return await _answer(model, models)
 
 
@@ -94,44 +93,35 @@ async def finalize(arguments: Finalization, transaction: Transaction) -> Mapping
         )
     models = transaction.port(LoggedModels)
     model, facts = await changes.finalize(arguments.model_id, status, models, at_ms=now_ms())
-    _say(facts, transaction)
+    done(facts, transaction)
     return await _answer(model, models)
 
 
 async def delete(arguments: OneModel, transaction: Transaction) -> Mapping[str, Any]:
     """Put a model away."""
-    _say(await changes.delete(arguments.model_id, transaction.port(LoggedModels), at_ms=now_ms()), transaction)
-    return {}
+    return done(await changes.delete(arguments.model_id, transaction.port(LoggedModels), at_ms=now_ms()), transaction)
 
 
 async def log_params(arguments: ParamLog, transaction: Transaction) -> Mapping[str, Any]:
     """Add parameters; those that are there never change."""
     params = texts(arguments.params)
-    _say(await changes.add_params(arguments.model_id, params, transaction.port(LoggedModels)), transaction)
-    return {}
+    return done(await changes.add_params(arguments.model_id, params, transaction.port(LoggedModels)), transaction)
 
 
 async def set_tags(arguments: Tagging, transaction: Transaction) -> Mapping[str, Any]:
     """Give tags other values."""
     tags = texts(arguments.tags)
-    _say(await changes.tag(arguments.model_id, tags, transaction.port(LoggedModels)), transaction)
-    return {}
+    return done(await changes.tag(arguments.model_id, tags, transaction.port(LoggedModels)), transaction)
 
 
 async def delete_tag(arguments: Untagging, transaction: Transaction) -> Mapping[str, Any]:
     """Remove a tag."""
     tags = {arguments.tag_key: None}
-    _say(await changes.tag(arguments.model_id, tags, transaction.port(LoggedModels)), transaction)
-    return {}
+    return done(await changes.tag(arguments.model_id, tags, transaction.port(LoggedModels)), transaction)
 
 
 async def _answer(model: LoggedModel, models: LoggedModels) -> Mapping[str, Any]:
     return {"model": logged_model_answer(model, (await models.records([model.id]))[model.id])}
-
-
-def _say(facts: Iterable[Message], transaction: Transaction) -> None:
-    for fact in facts:
-        transaction.say(fact)
 
 
 _ONE = "/mlflow/logged-models/{model_id}"
