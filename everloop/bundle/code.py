@@ -42,9 +42,7 @@ def snapshot(pipeline_dir: Path) -> bytes:
     if not (pipeline_dir / "pipeline.py").is_file():
         raise BundleError("no_pipeline", f"{pipeline_dir} holds no pipeline.py")
     root = Path(__file__).resolve().parents[2]
-    files = {f"{PIPELINE}/{path.relative_to(pipeline_dir).as_posix()}": path for path in _files(pipeline_dir)}
-    for sample in SAMPLES:
-        files.pop(f"{PIPELINE}/{sample}", None)
+    files = {f"{PIPELINE}/{name}": path for name, path in pipeline_files(pipeline_dir).items()}
     for part in (*_PLATFORM_FILES, *_PLATFORM_FOLDERS):
         for path in _files(root / part):
             inside = path.relative_to(root).as_posix()
@@ -53,6 +51,12 @@ def snapshot(pipeline_dir: Path) -> bytes:
     if (size := sum(path.stat().st_size for path in files.values())) > MAX_BYTES:
         raise BundleError("code_too_large", f"{pipeline_dir} makes {size} bytes; keep data out, {MAX_BYTES} fit")
     return _zip({name: path.read_bytes() for name, path in files.items()})
+
+
+def pipeline_files(pipeline_dir: Path) -> dict[str, Path]:
+    """List the files of a pipeline's folder that a snapshot takes, by their path in it."""
+    files = {path.relative_to(pipeline_dir).as_posix(): path for path in _files(pipeline_dir)}
+    return {name: path for name, path in files.items() if name not in SAMPLES}
 
 
 def unpack(code: bytes, directory: Path, part: str | None = None) -> None:

@@ -84,9 +84,17 @@ def prepare(folder: Path, *, store: str) -> RegisterPipeline:
 
 
 def working_copy(folder: Path) -> tuple[str | None, bool]:
-    """Read the git commit of a folder and whether its files differ from it; no commit outside of git."""
+    """Read the git commit of a folder and whether its files differ from it; no commit outside of git.
+
+    Files that git ignores count too, where a snapshot takes them: the commit does not have them.
+    """
+    from everloop.bundle.code import pipeline_files
+
     commit = _git(folder, "rev-parse", "HEAD")
-    return commit, bool(commit and _git(folder, "status", "--porcelain", "--", "."))
+    if commit is None:
+        return None, False
+    tracked = (_git(folder, "ls-files", "-z", "--", ".") or "").split("\0")
+    return commit, bool(_git(folder, "status", "--porcelain", "--", ".") or pipeline_files(folder).keys() - {*tracked})
 
 
 def _git(folder: Path, *words: str) -> str | None:
