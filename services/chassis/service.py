@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import uvloop
 from fastapi import APIRouter
 from opentelemetry.sdk.trace import SpanProcessor
 from sqlmodel import SQLModel
@@ -56,7 +57,7 @@ class Service:
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, then finish what is in hand and stop."""
         set_up_logs(self.name, level=self.settings.log_level, format=self.settings.log_format)
-        asyncio.run(self.serve())
+        uvloop.run(self.serve())
 
     async def serve(self) -> None:
         """Run until SIGTERM or SIGINT, inside an event loop."""
