@@ -14,7 +14,7 @@ import pytest
 
 from contracts.registry import ModelVersionPromoted, PromotionKind
 from contracts.rollout import Rollout
-from contracts.serving import RolloutCompleted, RolloutRolledBack
+from contracts.serving import RolloutCompleted, RolloutRolledBack, RolloutStepped
 from contracts.training import CodeSnapshot, PipelineRegistered
 from services.chassis.bus import connect
 from services.chassis.errors import TransientError
@@ -125,6 +125,17 @@ class ServingWorld:
     async def rolled_back(self, version: int, *, within_s: float = 150) -> RolloutRolledBack:
         """Wait until a version's rollout is rolled back."""
         return await self._said_of(RolloutRolledBack, version, within_s)
+
+    async def stepped(self, version: int, step: int, *, within_s: float = 150) -> RolloutStepped:
+        """Wait until a version's rollout is in a step."""
+
+        async def found() -> RolloutStepped | None:
+            with suppress(TransientError):
+                told = await self.world.said(RolloutStepped)
+                return next((one for one in told if (one.version, one.step) == (version, step)), None)
+            return None
+
+        return await eventually(found, within_s=within_s)
 
     async def _said_of(self, fact: type[F], version: int, within_s: float) -> F:
         async def found() -> F | None:

@@ -5,7 +5,8 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -15,13 +16,16 @@ import pytest
 import tritonclient.http as triton
 
 from contracts.precompute import PrecomputationCompleted
-from contracts.serving import PredictionsServed, RolloutCompleted, RolloutStarted
+from contracts.rollout import Canary, Rollout
+from contracts.serving import PredictionsServed, RolloutCompleted, RolloutRolledBack, RolloutStarted
 from tests.fixtures.bundles import STEP
 from tests.fixtures.waiting import eventually
 from tests.integration.serving import known_rows
 from tests.integration.serving.stage import MODEL, ServingWorld, Stage, request, version_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
+SECOND = timedelta(seconds=1)
+STEPWISE = Rollout(steps=(Canary(share=0.5, bake=SECOND, min_requests=20),), bake=SECOND, timeout_s=120)
 
 
 async def test_promoted_version_answers_and_says_so(stage: Stage) -> None:
@@ -227,6 +231,26 @@ async def test_ray_killed_in_a_rollout_comes_back_and_the_rollout_goes_on(stage:
         assert await eventually(world.answering, within_s=60) == version
 
 
+async def test_ray_killed_in_every_step_comes_back_and_the_rollout_goes_on(stage: Stage) -> None:
+    async with stage.serving() as world:
+        before = await world.deployed()
+        await world.register(STEPWISE)
+        version = next(stage.numbers)
+        with load(stage.url, outages=True) as answers:
+            await world.promote(version)
+            for step in range(2):
+                await world.stepped(version, step)
+                stage.ray_head.kill()
+                stage.ray_head.start()
+            completed = await world.completed(version)
+        seen = {version_of(one.json()) for one in answers if one.is_success}
+
+        assert completed.previous_version == before
+        assert seen == {before, version}
+        assert await eventually(world.answering, within_s=60) == version
+        assert await world.world.said(RolloutRolledBack) == []
+
+
 async def test_a_job_on_ray_makes_the_scores_that_the_front_looks_up(stage: Stage) -> None:
     rows = known_rows.rows(0, 50)
     async with stage.serving() as world:
@@ -249,15 +273,22 @@ async def test_a_job_on_ray_makes_the_scores_that_the_front_looks_up(stage: Stag
 
 
 @contextmanager
-def load(url: str, *, clients: int = 4) -> Iterator[list[httpx.Response]]:
-    """Ask the model all the time from several threads; gives the growing list of answers."""
+def load(url: str, *, clients: int = 4, outages: bool = False) -> Iterator[list[httpx.Response]]:
+    """Ask the model all the time from several threads; gives the growing list of answers.
+
+    Args:
+        url: Of the model.
+        clients: Threads.
+        outages: Go on asking where nobody answers.
+    """
     answers: list[httpx.Response] = []
     over = threading.Event()
 
     def ask() -> None:
         with httpx.Client(timeout=10, trust_env=False) as client:
             while not over.is_set():
-                answers.append(client.post(f"{url}/infer", json=request([1.0, 2.0])))
+                with suppress(*[httpx.HTTPError] if outages else []):
+                    answers.append(client.post(f"{url}/infer", json=request([1.0, 2.0])))
                 time.sleep(0.002)  # a closed loop without a pause would leave no processor to what is measured
 
     threads = [threading.Thread(target=ask) for _ in range(clients)]
