@@ -99,6 +99,10 @@ class TrainingRunStarted(Event):
     dataset_digest: Digest
     code_digest: Digest
     champion_version: VersionNumber | None = Field(default=None, description="Whom the candidate is compared with.")
+    dataset_uri: Uri | None = Field(default=None, description="Table of the dataset's versions.")
+    commit: str | None = Field(default=None, description="Git commit of the code, if there was one.")
+    parameters: dict[str, Scalar] = Field(default_factory=dict, description="The trainer's, overrides applied.")
+    seed: int | None = None
 
 
 class TrainingRunProgressed(Event):

@@ -1,7 +1,8 @@
-"""Owns model versions and the aliases ``champion``, ``challenger`` and ``previous``.
+"""Owns model versions and the aliases ``champion``, ``challenger`` and ``previous``; experiments and their runs.
 
-Hears PipelineRegistered, TrainingRunSucceeded, RolloutRolledBack, ApproveModelVersion, RejectModelVersion,
-RollBackModel, ImportModelVersion.
+Hears PipelineRegistered, TrainingRunStarted, TrainingRunSucceeded, TrainingRunFailed, RolloutRolledBack,
+ApproveModelVersion, RejectModelVersion, RollBackModel, ImportModelVersion.
 Says ModelVersionRegistered, ModelVersionImported, ModelVersionGatesEvaluated, ModelVersionAwaitingApproval,
-ModelVersionApprovalGiven, ModelVersionPromoted, ModelVersionDemoted, ModelVersionRejected, ModelCommandRefused.
+ModelVersionApprovalGiven, ModelVersionPromoted, ModelVersionDemoted, ModelVersionRejected, ModelCommandRefused;
+of every change of experiments and runs ExperimentCreated to RunRestored.
 """

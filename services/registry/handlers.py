@@ -3,12 +3,14 @@
 from contracts.message import Message
 from contracts.registry import ApproveModelVersion, ImportModelVersion, RejectModelVersion, RollBackModel
 from contracts.serving import RolloutRolledBack
-from contracts.training import PipelineRegistered, TrainingRunSucceeded
+from contracts.training import PipelineRegistered, TrainingRunFailed, TrainingRunStarted, TrainingRunSucceeded
 from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause, Subscription
 from services.registry import decisions
 from services.registry.domain import Inspection, Model
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
+from services.registry.tracking import own_runs
+from services.registry.tracking.ports import Experiments, Log, Runs
 
 
 async def on_pipeline_registered(event: PipelineRegistered, models: Models, cause: Cause) -> list[Message]:
@@ -17,10 +19,31 @@ async def on_pipeline_registered(event: PipelineRegistered, models: Models, caus
     return []
 
 
-async def on_run_succeeded(event: TrainingRunSucceeded, inspections: Inspections, cause: Cause) -> list[Message]:
+async def on_run_started(
+    event: TrainingRunStarted, experiments: Experiments, runs: Runs, log: Log, cause: Cause
+) -> list[Message]:
+    """Show the run among those that people log."""
+    return await own_runs.start(event, experiments, runs, log, at=cause.said_at)
+
+
+async def on_run_succeeded(
+    event: TrainingRunSucceeded,
+    inspections: Inspections,
+    experiments: Experiments,
+    runs: Runs,
+    log: Log,
+    cause: Cause,
+) -> list[Message]:
     """Have the run's bundle read; a run is inspected once, however often it is said to have succeeded."""
     await inspections.add(Inspection(f"run:{event.run_id}", event, cause, due_at=cause.received_at))
-    return []
+    return await own_runs.succeed(event, experiments, runs, log, at=cause.said_at)
+
+
+async def on_run_failed(
+    event: TrainingRunFailed, experiments: Experiments, runs: Runs, log: Log, cause: Cause
+) -> list[Message]:
+    """Show how the run ended."""
+    return await own_runs.fail(event, experiments, runs, log, at=cause.said_at)
 
 
 async def on_rollout_rolled_back(
@@ -76,7 +99,9 @@ async def import_version(command: ImportModelVersion, inspections: Inspections, 
 
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
+    Subscription(TrainingRunStarted, on_run_started),
     Subscription(TrainingRunSucceeded, on_run_succeeded),
+    Subscription(TrainingRunFailed, on_run_failed),
     Subscription(RolloutRolledBack, on_rollout_rolled_back),
     Subscription(ApproveModelVersion, approve_version),
     Subscription(RejectModelVersion, reject_version),

@@ -170,6 +170,10 @@ class Run(Contract):
             dataset_digest=spec.dataset.digest,
             code_digest=spec.code.digest,
             champion_version=spec.champion.version if spec.champion else None,
+            dataset_uri=spec.dataset.table_uri,
+            commit=spec.code.commit,
+            parameters=spec.parameters,
+            seed=spec.seed,
         )
         return self._to(RunState.RUNNING, started, submitted_at=self.submitted_at or now, running_since=None)
 

@@ -71,10 +71,18 @@ async def update(
         ended_ms=run.ended_ms if ended_ms is None else ended_ms,
         name=name or run.name,
     )
-    said = await _put(run, now, runs)
+    said = await change(run, now, runs)
     if name:
         said += facts.logged(now, tags=await log.set_tags(run.id, {RUN_NAME: name}))
     return now, said
+
+
+async def change(before: Run, now: Run, runs: Runs) -> list[Message]:
+    """Keep how far a run is, and its name, where that is something new."""
+    if before == now:
+        return []
+    await runs.put(now)
+    return [RunUpdated(pipeline=now.pipeline, run_id=now.id, state=_state(now), previous=_state(before))]
 
 
 async def delete(run_id: str, runs: Runs, *, at_ms: int) -> list[Message]:
@@ -123,7 +131,7 @@ async def log_batch(
     changes = await log.set_tags(run.id, tags) if tags else ()
     said = facts.logged(run, params=params, metrics=metrics, tags=changes)
     if name := tags.get(RUN_NAME):
-        said += await _put(run, replace(run, name=name), runs)
+        said += await change(run, replace(run, name=name), runs)
     return said
 
 
@@ -194,13 +202,6 @@ def _known(run_id: str, run: Run | None) -> Run:
     if run is None:
         raise RejectedError("run_not_found", run_id=run_id)
     return run
-
-
-async def _put(before: Run, now: Run, runs: Runs) -> list[Message]:
-    if before == now:
-        return []
-    await runs.put(now)
-    return [RunUpdated(pipeline=now.pipeline, run_id=now.id, state=_state(now), previous=_state(before))]
 
 
 def _state(run: Run) -> RunState:

@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.bundle import BundleFile, DataType, FileEntry, Manifest, Signature, TensorSpec
+from contracts.catalog import MESSAGES
 from contracts.jobs import Engine, SplitReport, TrainingReport
 from contracts.message import Message
 from contracts.pipeline import Gate, Objective, Policy
+from contracts.streams import TRACKING, stream_of
 from contracts.training import PipelineRegistered, TrainingRunSucceeded
 from services.chassis.subscriptions import Cause
 from services.registry import handlers
@@ -16,12 +18,14 @@ from services.registry.domain import Evidence
 from services.registry.expiry import Expirer
 from services.registry.inspection import Inspector
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
+from services.registry.tracking.ports import Experiments, Log, Runs
 from tests.contracts import examples
 from tests.contracts.examples import GATES, NOON, PIPELINE, digest
 from tests.fakes.registry.alias_history import InMemoryAliasHistory
 from tests.fakes.registry.bundles import InMemoryBundles
 from tests.fakes.registry.inspections import InMemoryInspections
 from tests.fakes.registry.models import InMemoryModels
+from tests.fakes.registry.tracking import InMemoryExperiments, InMemoryRuns
 from tests.fakes.registry.versions import InMemoryVersions
 from tests.fakes.work import InMemoryWork
 
@@ -96,6 +100,9 @@ def cause(message_id: str = "m-1", at: datetime = NOON) -> Cause:
     return Cause(message_id, correlation_id="story-1", said_at=at, received_at=at, traceparent=None)
 
 
+TRACKING_FACTS = frozenset(message for message in MESSAGES if stream_of(message) is TRACKING)
+
+
 @dataclass
 class InMemoryRegistry:
     """The registry's handlers and its inspector over ports in memory."""
@@ -105,6 +112,9 @@ class InMemoryRegistry:
     history: InMemoryAliasHistory = field(default_factory=InMemoryAliasHistory)
     inspections: InMemoryInspections = field(default_factory=InMemoryInspections)
     bundles: InMemoryBundles = field(default_factory=InMemoryBundles)
+    experiments: InMemoryExperiments = field(default_factory=InMemoryExperiments)
+    runs: InMemoryRuns = field(default_factory=InMemoryRuns)
+    tracked: list[Message] = field(default_factory=list)
     now: datetime = NOON
     max_attempts: int = 3
 
@@ -114,18 +124,23 @@ class InMemoryRegistry:
             Versions: self.versions,
             AliasHistory: self.history,
             Inspections: self.inspections,
+            Experiments: self.experiments,
+            Runs: self.runs,
+            Log: self.runs,
         }
         self._heard = 0
 
     async def hear(self, message: Message, *, message_id: str | None = None) -> list[Message]:
-        """Handle a message and inspect what it makes due; returns all that was said."""
+        """Handle a message and inspect what it makes due; returns all that was said, but of experiments and runs."""
         self._heard += 1
         caused = cause(message_id or f"heard-{self._heard}", self.now)
         table = {subscription.message: subscription for subscription in handlers.SUBSCRIPTIONS}
         subscription = table[type(message)]
         given: dict[type, object] = {**self.ports, Cause: caused}
         ports = {name: given[port] for name, port in subscription.ports.items()}
-        return [*await subscription.handler(message, **ports), *await self.inspect()]
+        said = await subscription.handler(message, **ports)
+        self.tracked += [fact for fact in said if type(fact) in TRACKING_FACTS]
+        return [*(fact for fact in said if type(fact) not in TRACKING_FACTS), *await self.inspect()]
 
     async def inspect(self) -> list[Message]:
         """Let the inspector do what is due now; returns what was said."""
