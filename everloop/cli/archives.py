@@ -93,6 +93,7 @@ def import_version(
         if digest not in (None, opened.digest):
             raise CommandError(f"{archive} is {opened.digest}, expected {digest}")
         _verify(opened)
+        with_platform(home, lambda platform: _refuse_known(platform, opened.index))
         placed = place(opened, store_uri(find_home(home)))
         differences = _differences(opened)
         command = _command(ImportModelVersion, opened.index, placed, by=options.person(by), reason=reason)
@@ -113,6 +114,20 @@ def _verify(archive: "Archive") -> None:
     progress(f"[dim]checking {len(archive.index.files)} files, {total / MIB:.1f} MiB[/dim]")
     for _ in archive.verify():
         pass
+
+
+async def _refuse_known(platform: "Platform", index: "ArchiveIndex") -> None:
+    """Write nothing where the registry would refuse the version anyway."""
+    from everloop.client import RefusedError
+
+    try:
+        found = await platform.get("registry", f"/v1/lineage/{index.run_id}")
+    except RefusedError:
+        return
+    known = found["versions"][0]
+    raise CommandError(
+        f"{index.pipeline} version {index.version} is here already, as {known['model']} {known['version']}"
+    )
 
 
 def _differences(archive: "Archive") -> tuple[str, ...]:
