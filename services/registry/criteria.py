@@ -151,6 +151,8 @@ def no_leakage(gate: LeakageGate, case: Case) -> Finding:
     if leakage is None:
         return Finding("leakage", False, "leakage was not measured")
     checks = list(_leakage_checks(gate, leakage, case.report))
+    if not checks:
+        return Finding("leakage", True, "no leak was found")
     missed = [check for check in checks if check.slack < 0]
     decided = (missed or checks)[0]
     words = "; ".join(check.explanation for check in missed or checks)
@@ -179,8 +181,8 @@ def _surely_better(gate: ChampionGate, confidence: float, case: Case) -> Finding
     value, surely = (found.value, found.lower) if gate.higher_is_better else (-found.value, -found.upper)
     passed = surely >= gate.margin
     words = (
-        f"{gate.metric} is better by {value:.6g} than that of {named(case.champion)}, by {surely:.6g} with"
-        f" {confidence:.4g} confidence; at least {gate.margin:g} is {'' if passed else 'not '}sure"
+        f"{gate.metric} improves on {named(case.champion)} by {value:+.6g}, with {confidence:.4g} confidence by"
+        f" at least {surely:+.6g}; at least {gate.margin:+g} is asked"
         f" ({found.resamples} resamples of {found.units} {'blocks' if found.block else 'rows'})"
     )
     return Finding(criterion, passed, words, surely, gate.margin)
@@ -219,12 +221,12 @@ def _cost(gate: CostGate, confusions: Iterable[Confusion]) -> float | None:
 
 
 def _leakage_checks(gate: LeakageGate, leakage: Leakage, report: TrainingReport) -> Iterator[_Check]:
-    told = f": {', '.join(leakage.named)}" if leakage.named else ""
-    words = f"{len(leakage.named)} model columns are named as the label or its time{told}"
-    yield _Check("columns named as the label", len(leakage.named), 0, words)
-    overlap_s = max((report.train.end - report.holdout.start).total_seconds(), 0)
-    words = f"the newest training row is {overlap_s:g} s newer than the oldest held-out one"
-    yield _Check("seconds of training time within the held-out time", overlap_s, 0, words)
+    if leakage.named:
+        words = f"named as the label or its time: {', '.join(leakage.named)}"
+        yield _Check("model columns named as the label or its time", len(leakage.named), 0, words)
+    if (overlap_s := (report.train.end - report.holdout.start).total_seconds()) > 0:
+        words = f"the newest training row is {overlap_s:g} s newer than the oldest held-out one"
+        yield _Check("seconds of training time within the held-out time", overlap_s, 0, words)
     if gate.max_power is not None and leakage.power:
         name = max(leakage.power, key=lambda column: leakage.power[column])
         power = leakage.power[name]

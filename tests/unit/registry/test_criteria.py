@@ -227,7 +227,7 @@ def test_cost_grows_with_every_mistake(wrong: tuple[int, int], costs: tuple[floa
 @pytest.mark.parametrize(
     ("found", "criterion"),
     [
-        ({"leakage": _leakage(named=("arrived_at",))}, "columns named as the label"),
+        ({"leakage": _leakage(named=("arrived_at",))}, "model columns named as the label or its time"),
         ({"leakage": _leakage(power={"delay": 0.99, "distance": 0.1})}, "power of delay alone"),
         ({"leakage": _leakage(duplicates=2)}, "held-out rows that are training rows too"),
         ({"leakage": _leakage(late_labels=1)}, "labels that came after the held-out time began"),
@@ -249,11 +249,14 @@ def test_a_leak_is_named(found: dict[str, Any], criterion: str) -> None:
 
 
 def test_data_without_a_leak_pass_and_what_is_allowed_is_no_leak() -> None:
-    assert _judged(LeakageGate(), leakage=_leakage()).passed
+    clean = _judged(LeakageGate(), leakage=_leakage())
+    assert (clean.passed, clean.criterion, clean.value, clean.threshold) == (True, "power of carrier alone", 0.4, 0.95)
     assert _judged(LeakageGate(), leakage=_leakage(late_labels=None)).passed
     relaxed = LeakageGate(max_power=None, max_duplicates=0.5, max_late_labels=None, max_from_future=1)
     leaks = _leakage(power={"delay": 1.0}, duplicates=50, late_labels=800, from_future={"landed_at": 100})
     assert _judged(relaxed, leakage=leaks).passed
+    careless = LeakageGate(max_power=None, max_duplicates=None, max_late_labels=None, max_from_future=None)
+    assert _judged(careless, leakage=leaks).explanation == "no leak was found"
 
 
 def test_callers_of_the_champion_must_not_break() -> None:
