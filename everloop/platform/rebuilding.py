@@ -15,8 +15,8 @@ from everloop.platform.home import Home, locked
 if TYPE_CHECKING:
     from services.registry.past.rebuilding import Rebuilt
 
-LOG = ((EVENTS.name, "events.>"), (TRACKING.name, "events.registry.>"))
-"""Streams that hold the registry's log, and what of them."""
+LOG = ((TRACKING.name, "events.registry.>"), (EVENTS.name, "events.>"))
+"""Streams that hold the registry's log, and what of them. Versions may speak of runs, runs never of versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,11 @@ async def rebuild_registry(home: Home, *, replace: bool, partly: bool) -> Recove
         if any(gone.values()) and not partly:
             lost = ", ".join(f"{count} of {stream}" for stream, count in gone.items() if count)
             raise RefusedError(f"the oldest messages are no longer kept ({lost}), and what they said would be missing")
-        return Recovery(await rebuild_from(_log(bus), settings, replace=replace), gone)
+        return Recovery(await rebuild_from(registry_log(bus), settings, replace=replace), gone)
 
 
-async def _log(bus: Bus) -> AsyncIterator[Heard]:
+async def registry_log(bus: Bus) -> AsyncIterator[Heard]:
+    """Read all that the registry ever said and heard, as far as it is kept."""
     for stream, subject in LOG:
         if await _kept(bus, stream):
             async with aclosing(bus.past(subject, stream=stream)) as past:

@@ -3,8 +3,9 @@
 from contracts.message import utc_now
 from services.registry.bundles import StoredBundles
 from services.registry.main import PORTS
-from services.registry.past.ports import Log
+from services.registry.past.ports import KnownExperiments, Log
 from services.registry.past.rebuilding import Rebuilt, rebuild
+from services.registry.past.store import SqlKnownExperiments
 from services.registry.past.versions import Unsettled
 from services.registry.ports import Bundles
 from services.registry.settings import RegistrySettings
@@ -17,5 +18,10 @@ async def rebuild_from(log: Log, settings: RegistrySettings, *, replace: bool) -
         RejectedError: The registry runs, its database is not empty, or the log is, or cannot be replayed.
     """
     bundles, unsettled = StoredBundles(), Unsettled()
-    ports = {**PORTS, Bundles: lambda _: bundles, Unsettled: lambda _: unsettled}
+    ports = {
+        **PORTS,
+        KnownExperiments: SqlKnownExperiments,
+        Bundles: lambda _: bundles,
+        Unsettled: lambda _: unsettled,
+    }
     return await rebuild(settings.database_for("registry"), log, ports, replace=replace, now=utc_now())

@@ -6,6 +6,7 @@ from typing import Protocol
 from contracts.envelope import Envelope
 from contracts.message import Message
 from services.registry.past.domain import StateDigest
+from services.registry.tracking.domain import Experiment
 
 
 class State(Protocol):
@@ -13,6 +14,13 @@ class State(Protocol):
 
     async def digest(self) -> StateDigest:
         """Read all of it, and sum it up."""
+
+
+class KnownExperiments(Protocol):
+    """Experiments that were numbered already."""
+
+    async def add(self, experiment: Experiment) -> None:
+        """Keep an experiment under its number, which is then never given again."""
 
 
 class Said(Protocol):

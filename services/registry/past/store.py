@@ -1,10 +1,13 @@
 """The registry's state in SQL, read table by table: a new table is part of the digest without anyone adding it."""
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.registry.past.domain import Part, StateDigest, digest_of_row, part_of
 from services.registry.rows import Row
+from services.registry.tracking.domain import Experiment
+from services.registry.tracking.rows import ExperimentRow, ExperimentTagRow
+from services.registry.tracking.store import number_of
 
 AT_ONCE = 1000
 WORK_IN_HAND = frozenset({"inspections"})
@@ -31,3 +34,33 @@ class SqlState:
             async for rows in found.mappings().partitions(AT_ONCE):
                 digests += [digest_of_row(dict(row)) for row in rows]
         return part_of(table.name, digests)
+
+
+class SqlKnownExperiments:
+    """Experiments in SQL, numbered already."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, experiment: Experiment) -> None:
+        """Keep an experiment under its number, which is then never given again."""
+        number = number_of(experiment.id)
+        self._session.add(
+            ExperimentRow(
+                id=number,
+                name=experiment.name,
+                pipeline=experiment.pipeline,
+                artifact_location=experiment.artifact_location,
+                stage=experiment.stage.value,
+                created_ms=experiment.created_ms,
+                updated_ms=experiment.updated_ms,
+            )
+        )
+        await self._session.flush()
+        for key, value in experiment.tags.items():
+            self._session.add(ExperimentTagRow(experiment_id=number, key=key, value=value))
+        await self._session.flush()
+        if self._session.get_bind().dialect.name == "postgresql":
+            # SQLite counts on from the largest number ever kept; a sequence has to be told.
+            sequence = text("SELECT setval(pg_get_serial_sequence('experiments', 'id'), :number)")
+            await (await self._session.connection()).execute(sequence, {"number": number})

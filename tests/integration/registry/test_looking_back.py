@@ -1,5 +1,7 @@
 """The registry as it was, from its own database and, where that is lost, from the log."""
 
+import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -8,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from contracts.message import Message, utc_now
 from contracts.pipeline import AbsoluteGate, Policy
@@ -19,7 +23,8 @@ from contracts.registry import (
     RejectModelVersion,
     RollBackModel,
 )
-from everloop.client.bus import Heard, connect_bus
+from everloop.client.bus import connect_bus
+from everloop.platform.rebuilding import registry_log
 from services.chassis.errors import RejectedError
 from services.registry.main import build
 from services.registry.past.main import rebuild_from
@@ -57,12 +62,8 @@ async def said(world: World, kind: type[Message], count: int = 1) -> list[Any]:
 async def rebuilt(world: World, *, replace: bool = False) -> Rebuilt:
     """Rebuild the database from the broker's log."""
 
-    async def log() -> AsyncIterator[Heard]:
-        async with connect_bus(world.broker.url) as bus:
-            async for heard in bus.past("events.>"):
-                yield heard
-
-    return await rebuild_from(log(), world.settings(RegistrySettings), replace=replace)
+    async with connect_bus(world.broker.url) as bus:
+        return await rebuild_from(registry_log(bus), world.settings(RegistrySettings), replace=replace)
 
 
 async def live_a_life(world: World, client: httpx.AsyncClient, store: Path) -> datetime:
@@ -111,6 +112,47 @@ async def test_lost_database_comes_back_from_the_log(world: World, tmp_path: Pat
         (1, "promoted"),
     ]
     assert len(await world.said(ModelVersionApprovalGiven)) == 2
+
+
+async def test_what_clients_logged_comes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    async with world.running(build(world.settings(RegistrySettings))) as live:
+        await asyncio.to_thread(log_things, MlflowClient(tracking_uri=live.url))
+        async with httpx.AsyncClient(base_url=f"{live.url}/v1") as client:
+            state = (await client.get("/state")).json()
+
+    done = await rebuilt(world, replace=True)
+
+    assert done.before is not None
+    assert done.before.unsaid == 0
+    assert done.state.differing(done.before.state or done.state) == []
+    assert done.state.digest == state["digest"]
+    async with world.running(build(world.settings(RegistrySettings))) as live:
+        client = MlflowClient(tracking_uri=live.url)
+        assert await asyncio.to_thread(client.create_experiment, "one more") == "3"
+
+
+def log_things(client: MlflowClient) -> None:
+    """Do to experiments, runs and models what can be done to them."""
+    kept, gone = client.create_experiment("Late flights", tags={"team": "delays"}), client.create_experiment("gone")
+    client.set_experiment_tag(kept, "team", "arrivals")
+    client.rename_experiment(kept, "Delays")
+    run = client.create_run(kept, run_name="first", tags={"a": "1"}).info.run_id
+    points = [Metric("loss", value, 1000 + step, step) for step, value in enumerate([3.0, 0.1, math.nan, math.inf])]
+    client.log_batch(run, points, [Param("depth", "7")], [RunTag("b", "2")])
+    client.log_metric(run, "loss", 1 / 3, timestamp=1, step=9)
+    client.delete_tag(run, "a")
+    used = DatasetInput(Dataset("flights", "d1", "local", "/data"), [InputTag("mlflow.data.context", "train")])
+    client.log_inputs(run, [used])
+    client.log_inputs(run, [used, DatasetInput(Dataset("weather", "d2", "local", "/data"), [])])
+    client.update_run(run, name="renamed")
+    client.set_terminated(run, "FAILED", end_time=2000)
+    for experiment in (kept, gone):
+        client.delete_run(client.create_run(experiment).info.run_id)
+    client.delete_experiment(kept)
+    client.restore_experiment(kept)
+    client.delete_experiment(gone)
 
 
 async def test_nothing_is_overwritten_unasked(sqlite_world: World, tmp_path: Path) -> None:
