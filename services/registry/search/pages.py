@@ -7,19 +7,21 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import Select
+from sqlalchemy import Row, Select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.registry.search.language import SearchError
 from services.registry.search.ports import Page, Question
 from services.registry.search.searchable import Searchable
-from services.registry.search.sorting import Place, Sort, behind
+from services.registry.search.sorting import Part, Place, Sort, behind
 
 Columns = TypeVarTuple("Columns")
 MAX_TOKEN = 200_000
 """Characters; a tag sorted by has at most 8,000, of up to four bytes each."""
 _DIGEST = 16
 _LARGEST = 2**63 - 1
+
+_Found = tuple[Row[Any], list[Place]]
 
 
 async def page(
@@ -40,34 +42,67 @@ async def page(
     Raises:
         SearchError: What is asked cannot be answered, or the token is another question's.
     """
-    found = rows.where(*searchable.where(searchable.conditions(question.filter)))
-    return await sorted_page(session, found, searchable.sorts(question.order), question, of=of)
+    sorts = searchable.sorts(question.order)
+    parts, others = sorts[0].narrowed(searchable.conditions(question.filter))
+    return await sorted_page(session, rows.where(*searchable.where(others)), sorts, question, of=of, parts=parts)
 
 
 async def sorted_page(
-    session: AsyncSession, rows: Select[*Columns], sorts: Sequence[Sort], question: Question, *, of: Iterable[str]
+    session: AsyncSession,
+    rows: Select[*Columns],
+    sorts: Sequence[Sort],
+    question: Question,
+    *,
+    of: Iterable[str],
+    parts: Sequence[Part] = (),
 ) -> Page[Any]:
-    """Read a page of rows already found, in an order in which no two are level."""
+    """Read a page of rows already found, in an order in which no two are level; ``parts`` stand for the first's."""
     asked = json.dumps([*of, question.filter, *question.order]).encode()
-    for sort in sorts:
+    start = _places(question.token, sorts, asked) if question.token else []
+    found: list[_Found] = []
+    for part in parts or sorts[0].parts:
+        if start and part.rank < start[0][0]:
+            continue
+        here = start if start and part.rank == start[0][0] else []
+        found += await _part(session, rows, part, sorts, start=here, limit=question.limit + 1 - len(found))
+        if len(found) > question.limit:
+            things = found[: question.limit]
+            return Page([row for row, _ in things], _token(things[-1][1], asked))
+    return Page([row for row, _ in found])
+
+
+async def _part(
+    session: AsyncSession,
+    rows: Select[*Columns],
+    part: Part,
+    sorts: Sequence[Sort],
+    *,
+    start: Sequence[Place],
+    limit: int,
+) -> list[_Found]:
+    """Read things of one part, which an index may have in order, as it never has those with and without a value."""
+    first, *others = sorts
+    skipped = [(part.rank, None)] if part.rank else []
+    within = others if part.rank else [first.valued, *others]
+    rows = (rows.join(*part.join) if part.join else rows).where(part.where)
+    for sort in others:
         rows = rows.outerjoin(*sort.join) if sort.join else rows
-    if question.token:
-        rows = rows.where(behind(sorts, _places(question.token, sorts, asked)))
-    columns = [column for sort in sorts for column in sort.columns]
-    clauses = [clause for sort in sorts for clause in sort.clauses]
-    read: Any = rows.add_columns(*columns).order_by(*clauses).limit(question.limit + 1)
-    found = (await session.exec(read)).all()
-    if len(found) <= question.limit:
-        return Page([*found])
-    return Page([*found[: question.limit]], _token(found[question.limit - 1][-len(columns) :], sorts, asked))
+    if start:
+        rows = rows.where(behind(within, start[len(skipped) :]))
+    columns = [column for sort in within for column in sort.columns]
+    clauses = [clause for sort in within for clause in sort.clauses]
+    read: Any = rows.add_columns(*columns).order_by(*clauses).limit(limit)
+    found: list[_Found] = []
+    for row in await session.exec(read):
+        values = iter(row[-len(columns) :])
+        places = [sort.place([next(values) for _ in sort.columns]) for sort in within]
+        found.append((row, [*skipped, *places]))
+    return found
 
 
-def _token(read: Sequence[Any], sorts: Sequence[Sort], asked: bytes) -> str:
-    places, columns = [], iter(read)
-    for sort in sorts:
-        rank, value = sort.place([next(columns) for _ in sort.columns])
-        places.append([rank, value.isoformat() if isinstance(value, datetime) else value])
-    body = json.dumps(places).encode()
+def _token(places: Sequence[Place], asked: bytes) -> str:
+    plain = [(rank, value.isoformat() if isinstance(value, datetime) else value) for rank, value in places]
+    body = json.dumps(plain).encode()
     return urlsafe_b64encode(_digest(body, asked) + body).decode()
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, case, exists, or_
+from sqlalchemy import ColumnElement, and_, case, exists, or_, true
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel
 
 from services.registry.search.comparing import Column, compare
-from services.registry.search.language import LISTED, NULL, NUMBER, TEXT, Condition, Operator, SearchError
-from services.registry.search.sorting import Sort
+from services.registry.search.language import LISTED, NULL, NUMBER, TEXT, Condition, Key, Kind, Operator, SearchError
+from services.registry.search.sorting import Join, Joined, Part, Sort
+from services.registry.tracking.domain import LARGEST
 
 
 class Related(Protocol):
@@ -60,7 +62,13 @@ class Pairs:
     def sort(self, name: str, *, ascending: bool) -> Sort:
         """Sort by the value of a key."""
         row: Any = aliased(self.rows)
-        return Sort(row.value, ascending=ascending, nullable=True, join=(row, self._named(row, name)))
+        join = row, self._named(row, name)
+        rank = case((row.value.is_(None), 1), else_=0)
+        parts = Part(0, true(), join), Part(1, self._without(name))
+        return Sort(row.value, ascending=ascending, rank=rank, join=join, parts=parts)
+
+    def _without(self, name: str) -> ColumnElement[bool]:
+        return ~exists().where(self._named(aliased(self.rows), name))
 
     def _named(self, row: Any, name: str) -> ColumnElement[bool]:
         owned = (getattr(row, mine) == its for mine, its in self.owner.items())
@@ -78,8 +86,10 @@ class Numbers(Pairs):
 
     def sort(self, name: str, *, ascending: bool) -> Sort:
         """Sort by the value of a key."""
-        row = aliased(self.rows)
-        return number_sort(row, row, self._named(row, name), ascending=ascending)
+        row: Any = aliased(self.rows)
+        join = row, self._named(row, name)
+        joined = Joined(Key(Kind.METRIC, name), partial(self._compared, row))
+        return number_sort(row, join, self._without(name), ascending=ascending, joined=joined)
 
     def _compared(self, row: Any, condition: Condition) -> ColumnElement[bool]:
         compared = super()._compared(row, condition)
@@ -88,11 +98,15 @@ class Numbers(Pairs):
         return and_(compared, row.is_nan.is_(False))
 
 
-def number_sort(joined: Any, columns: Any, on: ColumnElement[bool], *, ascending: bool) -> Sort:
-    """Sort by ``value``, unless ``is_nan``, of what is joined."""
-    rank = case((columns.is_nan.is_(True), 1), (columns.value.is_(None), 2), else_=0)
-    value = case((columns.is_nan.is_(False), columns.value))
-    return Sort(value, ascending=ascending, holds=float, rank=rank, join=(joined, on))
+def number_sort(
+    row: Any, join: Join, without: ColumnElement[bool], *, ascending: bool, joined: Joined | None = None
+) -> Sort:
+    """Sort by numbers, of which there are those that are none, with 0 for a value."""
+    rank = case((row.is_nan.is_(True), 1), (row.value.is_(None), 2), else_=0)
+    # All numbers are in this range; SQLite, which knows nothing of the data, takes the index for there being one.
+    numbers = and_(row.is_nan.is_(False), row.value.between(-LARGEST, LARGEST))
+    parts = Part(0, numbers, join), Part(1, and_(row.is_nan.is_(True), row.value == 0), join), Part(2, without)
+    return Sort(row.value, ascending=ascending, holds=float, rank=rank, join=join, parts=parts, joined=joined)
 
 
 @dataclass(frozen=True)

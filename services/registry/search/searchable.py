@@ -168,10 +168,5 @@ class Searchable:
         if order.key.kind is not Kind.ATTRIBUTE:
             return self.related[order.key.kind].sort(order.key.name, ascending=order.ascending)
         attribute = self.attributes[order.key.name]
-        return Sort(
-            attribute.column,
-            ascending=order.ascending,
-            holds=attribute.holds,
-            nullable=attribute.nullable,
-            is_id=attribute.is_id,
-        )
+        sort = Sort.of_nullable if attribute.nullable else Sort
+        return sort(attribute.column, ascending=order.ascending, holds=attribute.holds, is_id=attribute.is_id)

@@ -1,16 +1,45 @@
 """What things are sorted by, and what comes after a place in that order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, or_
+from sqlalchemy import ColumnElement, and_, case, false, or_, true
 
 from services.registry.search.comparing import Column, compare
-from services.registry.search.language import Operator
+from services.registry.search.language import Condition, Key, Operator
 from services.registry.search.text import Plain
 
+Join = tuple[Any, ColumnElement[bool]]
+"""What is joined, and on what."""
 Place = tuple[int, Any]
 """Where a thing is by one sort: its rank, and its value where the rank is 0."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The things of one rank: all that have a value, or all that have none for one reason.
+
+    Attributes:
+        rank: Parts come in the order of their ranks; 0 is that of things with a value.
+        where: Which things these are.
+        join: What has to be joined to say so.
+    """
+
+    rank: int
+    where: ColumnElement[bool]
+    join: Join | None = None
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A value that was joined to sort by it, so that conditions about it need not look it up again."""
+
+    key: Key
+    compared: Callable[[Condition], ColumnElement[bool]]
+
+
+_ALL = Part(0, true())
 
 
 class Sort:
@@ -22,10 +51,11 @@ class Sort:
         *,
         ascending: bool = True,
         holds: type = str,
-        nullable: bool = False,
         is_id: bool = False,
         rank: ColumnElement[int] | None = None,
-        join: tuple[Any, ColumnElement[bool]] | None = None,
+        join: Join | None = None,
+        parts: tuple[Part, ...] = (_ALL,),
+        joined: Joined | None = None,
     ) -> None:
         """Sort by a column.
 
@@ -33,16 +63,40 @@ class Sort:
             value: The column; text is sorted by code point.
             ascending: Smallest first.
             holds: str, int, float or datetime.
-            nullable: Whether there may be no value.
             is_id: Whether it is text that is sorted so in any locale, and by an index.
-            rank: Sorted by before the value, 0 where there is one; made from ``nullable`` unless given.
-            join: What has to be joined for the column to be there, and on what.
+            rank: Sorted by before the value; unset: everything has a value.
+            join: What has to be joined for the column to be there.
+            parts: The same ranks, each to be found by itself.
+            joined: How conditions about the value itself are met, where the parts have joined it.
         """
         self.holds = holds
+        self.rank = rank
         self.join = join
-        self.rank = case((value.is_(None), 1), else_=0) if rank is None and nullable else rank
+        self.parts = parts
+        self.joined = joined
         self._value: Any = Plain(value) if holds is str and not is_id else value
         self._ascending = ascending
+
+    @classmethod
+    def of_nullable(cls, value: Column, *, ascending: bool, holds: type, is_id: bool) -> "Sort":
+        """Sort by a column that may hold nothing."""
+        rank = case((value.is_(None), 1), else_=0)
+        parts = (Part(0, value.is_not(None)), Part(1, value.is_(None)))
+        return cls(value, ascending=ascending, holds=holds, is_id=is_id, rank=rank, parts=parts)
+
+    def narrowed(self, conditions: Sequence[Condition]) -> tuple[tuple[Part, ...], list[Condition]]:
+        """Leave only things in the parts whose value meets the conditions about it; gives the other conditions too."""
+        own = [condition for condition in conditions if self.joined and condition.key == self.joined.key]
+        if not self.joined or not own:
+            return self.parts, [*conditions]
+        met = [self.joined.compared(condition) for condition in own]
+        parts = (replace(part, where=and_(part.where, *met)) for part in self.parts if part.join)
+        return (*parts,), [condition for condition in conditions if condition not in own]
+
+    @property
+    def valued(self) -> "Sort":
+        """What sorts the things with a value."""
+        return Sort(self._value, ascending=self._ascending, holds=self.holds, is_id=True)
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
@@ -56,7 +110,7 @@ class Sort:
 
     def place(self, read: Sequence[Any]) -> Place:
         """Tell a thing's place from what its columns hold."""
-        return (0, read[0]) if self.rank is None else (read[0], read[1])
+        return (0, read[0]) if self.rank is None else (read[0], None if read[0] else read[1])
 
     def after(self, place: Place) -> ColumnElement[bool]:
         """Say what comes after a place, by this sort alone."""

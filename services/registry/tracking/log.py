@@ -24,9 +24,10 @@ _ADD_POINT = text(
     " VALUES (:run_id, :key, :step, :timestamp_ms, :value, :is_nan) ON CONFLICT DO NOTHING"
 )
 _ADD_LATEST = text(
-    "INSERT INTO latest_metrics (run_id, key, step, timestamp_ms, value, is_nan)"
-    " VALUES (:run_id, :key, :step, :timestamp_ms, :value, :is_nan) ON CONFLICT (run_id, key) DO UPDATE SET"
-    " step = excluded.step, timestamp_ms = excluded.timestamp_ms, value = excluded.value, is_nan = excluded.is_nan"
+    "INSERT INTO latest_metrics (run_id, key, experiment_id, step, timestamp_ms, value, is_nan)"
+    " VALUES (:run_id, :key, :experiment_id, :step, :timestamp_ms, :value, :is_nan)"
+    " ON CONFLICT (run_id, key) DO UPDATE SET step = excluded.step, timestamp_ms = excluded.timestamp_ms,"
+    " value = excluded.value, is_nan = excluded.is_nan"
     " WHERE (excluded.step, excluded.timestamp_ms, excluded.value)"
     " > (latest_metrics.step, latest_metrics.timestamp_ms, latest_metrics.value)"
 )
@@ -97,7 +98,9 @@ class SqlLog:
         ordered = sorted(metrics, key=itemgetter(0, 3, 2))
         points = [_columns(run.id, metric) for metric in ordered]
         await connection.execute(_ADD_POINT, points)
-        await connection.execute(_ADD_LATEST, [_columns(run.id, metric) for metric in latest(ordered)])
+        of_experiment = {"experiment_id": number_of(run.experiment_id)}
+        newest = [_columns(run.id, metric) | of_experiment for metric in latest(ordered)]
+        await connection.execute(_ADD_LATEST, newest)
         of_models = [
             {**columns, "model_id": metric.model_id, "dataset_name": metric.dataset_name}
             | {"dataset_digest": metric.dataset_digest}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKeyConstraint, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Double, ForeignKeyConstraint, Index, Integer, String, Text, text
 from sqlmodel import Field
 
 from services.registry.rows import Row
@@ -55,6 +55,7 @@ class RunRow(Row, table=True):
     """A run."""
 
     __tablename__ = "runs"
+    __table_args__ = (Index("ix_runs_started", "experiment_id", "stage", text("started_ms DESC"), "id"),)
 
     id: str = Field(primary_key=True, sa_type=String(32))
     experiment_id: int = Field(foreign_key="experiments.id")
@@ -108,13 +109,17 @@ class MetricRow(Row, table=True):
 
 
 class LatestMetricRow(Row, table=True):
-    """The latest point of a metric: of the largest step, then time, then value."""
+    """The latest point of a metric: of the largest step, then time, then value.
+
+    The run's experiment is here too, so that an index has an experiment's best runs in order.
+    """
 
     __tablename__ = "latest_metrics"
-    __table_args__ = (CLUSTERED,)
+    __table_args__ = (Index("ix_latest_metrics_value", "experiment_id", "key", "value", "is_nan"), CLUSTERED)
 
     run_id: str = Field(primary_key=True, sa_type=String(32))
     key: str = Field(primary_key=True, sa_type=String(250))
+    experiment_id: int
     step: int = Field(sa_type=BigInteger)
     timestamp_ms: int = Field(sa_type=BigInteger)
     value: float = Field(sa_type=Double)
