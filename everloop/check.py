@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.bundle import DatasetRef
+from contracts.gates import AbsoluteGate, ChampionGate, SliceGate
 from contracts.jobs import TrainingReport, TrainingSpec
 from contracts.training import CodeSnapshot
 from everloop import storage
@@ -74,6 +75,7 @@ def check(folder: Path, sample: Path | None = None) -> CheckReport:
             report, "it trains on the sample", lambda: _trained(folder, pipeline, rows, Path(directory)), _measured
         )
         report.training = training
+        _step(report, "every gate finds what it asks for", lambda: _gates(training, pipeline), str)
         _step(report, "the model answers the same once stored", lambda: _answers(training, rows), str)
     return report
 
@@ -154,6 +156,15 @@ def _trained(folder: Path, pipeline: Pipeline, rows: pa.Table, directory: Path) 
             output_uri=str(directory / "run"),
         )
     )
+
+
+def _gates(training: TrainingReport, pipeline: Pipeline) -> str:
+    gates = pipeline.definition.promotion.gates
+    asked = {gate.metric for gate in gates if isinstance(gate, AbsoluteGate | ChampionGate | SliceGate)}
+    if missing := sorted(asked - training.metrics.keys()):
+        measured = ", ".join(sorted(training.metrics))
+        raise CheckError(f"a gate asks for {', '.join(missing)}, which no run measures; measured are {measured}")
+    return f"{len(gates)} gates"
 
 
 def _answers(training: TrainingReport, rows: pa.Table) -> str:

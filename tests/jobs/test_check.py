@@ -10,7 +10,7 @@ def test_a_new_pipeline_passes(tmp_path: Path) -> None:
     report = check(new_pipeline("parcels", tmp_path))
 
     assert report.passed, report.steps
-    assert len(report.steps) == 5
+    assert len(report.steps) == 6
     assert report.training is not None
     assert report.training.metrics["auc"] > 0.6
 
@@ -39,6 +39,12 @@ def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
             "log_distance is",
         ),
         ('"learning_rate": 0.1', '"leaning_rate": 0.1', "it trains on the sample", "unknown parameters leaning_rate"),
+        (
+            'AbsoluteGate(metric="auc"',
+            'AbsoluteGate(metric="roc"',
+            "every gate finds what it asks for",
+            "asks for roc, which no run measures",
+        ),
     ],
 )
 def test_a_fault_is_found_at_its_step(tmp_path: Path, old: str, new: str, step: str, detail: str) -> None:
