@@ -4,7 +4,18 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from contracts import inference, ingestion, logged_models, monitoring, precompute, registry, serving, tracking, training
+from contracts import (
+    inference,
+    ingestion,
+    logged_models,
+    monitoring,
+    precompute,
+    registered_models,
+    registry,
+    serving,
+    tracking,
+    training,
+)
 from contracts.envelope import Envelope, UnreadableMessageError, describe
 from contracts.message import Event, Message
 
@@ -36,6 +47,17 @@ MESSAGES: tuple[type[Message], ...] = (
     registry.ModelVersionDemoted,
     registry.ModelVersionRejected,
     registry.ModelCommandRefused,
+    registered_models.WaiveModelVersionGates,
+    registered_models.ModelCreated,
+    registered_models.ModelRenamed,
+    registered_models.ModelDescribed,
+    registered_models.ModelTagged,
+    registered_models.ModelDeleted,
+    registered_models.ModelAliasMoved,
+    registered_models.ModelVersionLogged,
+    registered_models.ModelVersionArchived,
+    registered_models.ModelVersionDeleted,
+    registered_models.ModelVersionGatesWaived,
     tracking.ExperimentCreated,
     tracking.ExperimentRenamed,
     tracking.ExperimentDeleted,

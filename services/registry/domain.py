@@ -37,13 +37,16 @@ class Model:
 class VersionState(StrEnum):
     """Where a version stands. A promoted one was champion at least once; the aliases say who is now.
 
-    An imported one was judged by the gates of another registry, never by those here.
+    An imported one was judged by the gates of another registry, never by those here; a logged one by none. Of a
+    logged one they may be waived.
     """
 
     AWAITING_APPROVAL = "awaiting_approval"
     PROMOTED = "promoted"
     REJECTED = "rejected"
     IMPORTED = "imported"
+    LOGGED = "logged"
+    WAIVED = "waived"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What the registry does about each message it hears."""
 
 from contracts.message import Message
+from contracts.registered_models import WaiveModelVersionGates
 from contracts.registry import ApproveModelVersion, ImportModelVersion, RejectModelVersion, RollBackModel
 from contracts.serving import RolloutRolledBack
 from contracts.training import PipelineRegistered, TrainingRunFailed, TrainingRunStarted, TrainingRunSucceeded
@@ -8,6 +9,8 @@ from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause, Subscription
 from services.registry import decisions
 from services.registry.domain import Inspection, Model
+from services.registry.models import waiving
+from services.registry.models.ports import NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.tracking import own_runs
 from services.registry.tracking.ports import Experiments, Log, Runs
@@ -97,6 +100,13 @@ async def import_version(command: ImportModelVersion, inspections: Inspections, 
     return []
 
 
+async def waive_gates(
+    command: WaiveModelVersionGates, models: NamedModels, versions: NamedVersions, cause: Cause
+) -> list[Message]:
+    """Let a person answer for a version that no gate can judge."""
+    return await waiving.waive(command, models, versions, cause)
+
+
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
     Subscription(TrainingRunStarted, on_run_started),
@@ -106,5 +116,6 @@ SUBSCRIPTIONS = (
     Subscription(ApproveModelVersion, approve_version),
     Subscription(RejectModelVersion, reject_version),
     Subscription(RollBackModel, roll_back_model),
+    Subscription(WaiveModelVersionGates, waive_gates),
     Subscription(ImportModelVersion, import_version),
 )

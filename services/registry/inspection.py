@@ -22,6 +22,8 @@ from services.registry.ports import AliasHistory, Bundles, Inspections, Models, 
 log = Log(__name__)
 
 BATCH = 10
+DECIDED = "decided"
+"""Outcome of an inspection whose bundle agrees; any other outcome says what was wrong."""
 LONGEST_PAUSE_S = 60
 
 
@@ -76,7 +78,7 @@ class Inspector:
                 raise MalformedError("not_inspectable", type=other.subject)
 
     async def _decide(self, inspection: Inspection, found: Evidence | Arrival | None, tx: Transaction) -> None:
-        if not await tx.port(Inspections).close(inspection.key, "decided"):
+        if not await tx.port(Inspections).close(inspection.key, DECIDED):
             return
         models, versions, history = tx.port(Models), tx.port(Versions), tx.port(AliasHistory)
         facts: list[Message] = []

@@ -15,6 +15,9 @@ from services.registry.logged_models.ports import LoggedModels
 from services.registry.logged_models.store import SqlLoggedModels
 from services.registry.mlflow.artifacts import FILES_BELOW, artifact_routes
 from services.registry.mlflow.edge import ROOTS, mlflow_routes
+from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
+from services.registry.models.store import SqlNamedAliases, SqlNamedModels
+from services.registry.models.versions import SqlNamedVersions
 from services.registry.past import api as past_api
 from services.registry.past.ports import State
 from services.registry.past.store import SqlState
@@ -23,6 +26,8 @@ from services.registry.provenance import api as provenance_api
 from services.registry.provenance.ports import Origins, Sides
 from services.registry.provenance.store import SqlOrigins, StoredSides
 from services.registry.rows import Row
+from services.registry.search.ports import TrackingSearch
+from services.registry.search.tracking import SqlTrackingSearch
 from services.registry.settings import RegistrySettings
 from services.registry.store import SqlAliasHistory, SqlInspections, SqlModels, SqlVersions
 from services.registry.tracking.log import SqlLog, SqlMetricHistory
@@ -39,7 +44,11 @@ PORTS = {
     Runs: SqlRuns,
     Log: SqlLog,
     MetricHistory: SqlMetricHistory,
+    TrackingSearch: SqlTrackingSearch,
     LoggedModels: SqlLoggedModels,
+    NamedModels: SqlNamedModels,
+    NamedVersions: SqlNamedVersions,
+    NamedAliases: SqlNamedAliases,
 }
 
 

@@ -76,6 +76,9 @@ class Inspections(Protocol):
     async def postpone(self, key: str, until: datetime) -> None:
         """Count a failed attempt and try again later."""
 
+    async def outcome(self, key: str) -> str | None:
+        """Find how an inspection ended; None while it has not."""
+
     async def close(self, key: str, outcome: str) -> bool:
         """End an inspection for good; False if someone else already did."""
 

@@ -214,6 +214,10 @@ class SqlInspections:
         later = update(InspectionRow).where(col(InspectionRow.key) == key)
         await self._session.exec(later.values(due_at=until, attempts=InspectionRow.attempts + 1))
 
+    async def outcome(self, key: str) -> str | None:
+        """Find how an inspection ended; None while it has not."""
+        return (await self._session.exec(select(InspectionRow.outcome).where(InspectionRow.key == key))).first()
+
     async def close(self, key: str, outcome: str) -> bool:
         """End an inspection for good; False if someone else already did."""
         open_ = update(InspectionRow).where(col(InspectionRow.key) == key, col(InspectionRow.outcome).is_(None))

@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 ROOTS = ("contracts", "services", "ray_jobs", "everloop")
 SERVICES = ("ingestion", "monitoring", "registry", "serving", "training")
 ANATOMY = ("__init__.py", "domain.py", "ports.py", "handlers.py", "store.py", "api.py", "settings.py", "main.py")
-VOCABULARY = {"registry": {"registry", "tracking"}, "serving": {"serving", "inference", "precompute"}}
+VOCABULARY = {
+    "registry": {"registry", "registered_models", "tracking", "logged_models"},
+    "serving": {"serving", "inference", "precompute"},
+}
 """Modules of contracts that hold an owner's messages, where one would hold several nouns."""
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "shared", "tools"}
 LONGEST_LINES = 300

@@ -5,7 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts import inference, ingestion, logged_models, monitoring, precompute, registry, serving, tracking, training
+from contracts import (
+    inference,
+    ingestion,
+    logged_models,
+    monitoring,
+    precompute,
+    registered_models,
+    registry,
+    serving,
+    tracking,
+    training,
+)
 from contracts.bundle import DatasetRef, Lineage
 from contracts.message import Message
 from contracts.pipeline import (
@@ -297,6 +308,38 @@ def _tracking() -> list[Message]:
     ]
 
 
+def _registered_models() -> list[Message]:
+    model: dict[str, Any] = {"pipeline": PIPELINE, "at": NOON}
+    source = f"mlflow-artifacts:/{EXPERIMENT}/models/m-{MLFLOW_RUN}/artifacts"
+    version = {**model, "version": 1}
+    return [
+        registered_models.ModelCreated(**model, name="Late flights", tags={"team": "arrivals"}),
+        registered_models.ModelRenamed(
+            **model, name="Late flights", previous_name="flights", previous_pipeline="flights"
+        ),
+        registered_models.ModelDescribed(**model, description="Arrivals", previous_description="Flights"),
+        registered_models.ModelTagged(**version, key="slices", value="checked", previous_value="open"),
+        registered_models.ModelVersionLogged(
+            **version,
+            source=f"models:/m-{MLFLOW_RUN}",
+            location=source,
+            run_id=MLFLOW_RUN,
+            model_id=f"m-{MLFLOW_RUN}",
+            tags={"slices": "open"},
+        ),
+        registered_models.WaiveModelVersionGates(
+            pipeline=model["pipeline"], version=1, waived_by="ada", reason="the model it replaces was no better"
+        ),
+        registered_models.ModelVersionGatesWaived(
+            **version, waived_by="ada", reason="the model it replaces was no better"
+        ),
+        registered_models.ModelAliasMoved(**version, alias="champion", moved_by="mlflow"),
+        registered_models.ModelVersionArchived(**version, archived=True, previously=False),
+        registered_models.ModelVersionDeleted(**version, location=source, aliases=("newest",)),
+        registered_models.ModelDeleted(**model, name="Late flights", versions=(2, 3)),
+    ]
+
+
 def _logged_models() -> list[Message]:
     at_ms = int(NOON.timestamp()) * 1000
     model = {"pipeline": PIPELINE, "model_id": f"m-{MLFLOW_RUN}"}
@@ -509,6 +552,7 @@ def every_message() -> list[Message]:
         _registry,
         _tracking,
         _logged_models,
+        _registered_models,
         _serving,
         _inference,
         _precompute,

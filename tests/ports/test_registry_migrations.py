@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Insert, column, insert, inspect, select, table
+from sqlalchemy import Insert, column, insert, inspect, table
+from sqlmodel import select
 
 from services.chassis.database import Database
 from services.chassis.schema import migrate
@@ -27,15 +28,16 @@ async def test_what_was_registered_before_there_were_names_has_one(database: Dat
     await migrate(database, MIGRATIONS)
 
     async with database.session(write=False) as session:
-        (model,) = await session.exec(select(ModelRow.name, ModelRow.is_pipeline, ModelRow.description))
-        (version,) = await session.exec(select(VersionRow.source, VersionRow.source_run_id, VersionRow.updated_at))
-        tags = dict((await session.exec(select(VersionTagRow.key, VersionTagRow.value))).all())
-        aliases = (await session.exec(select(AliasRow.alias, AliasRow.number))).all()
-        assert (await session.exec(select(ModelTagRow.key))).all() == []
-    assert tuple(model) == (PIPELINE, True, "Will this flight arrive late?")
-    assert tuple(version) == ("/store/runs/1/bundle", run_id(1).hex, NOON)
+        (model,) = await session.exec(select(ModelRow))
+        (version,) = await session.exec(select(VersionRow))
+        tags = {tag.key: tag.value for tag in await session.exec(select(VersionTagRow))}
+        aliases = [(alias.alias, alias.number) for alias in await session.exec(select(AliasRow))]
+        assert (await session.exec(select(ModelTagRow))).all() == []
+    assert (model.name, model.is_pipeline, model.description) == (PIPELINE, True, "Will this flight arrive late?")
+    assert (version.source, version.source_run_id) == ("/store/runs/1/bundle", run_id(1).hex)
+    assert (version.updated_at, version.archived) == (NOON, False)
     assert (tags["everloop.state"], tags["everloop.bundle_digest"]) == ("promoted", digest("b"))
-    assert [tuple(alias) for alias in aliases] == [("champion", 1)]
+    assert aliases == [("champion", 1)]
 
 
 async def test_migrations_make_the_tables_the_code_expects(database: Database) -> None:
@@ -53,7 +55,7 @@ async def test_migrations_make_the_tables_the_code_expects(database: Database) -
 async def _fill(database: Database) -> None:
     """Write what the first registry wrote of a champion that had been challenger."""
     found = evidence(1)
-    before = {
+    before: dict[type[Row], dict[str, Any]] = {
         ModelRow: {
             "pipeline": PIPELINE,
             "definition": definition().model_dump(mode="json"),
@@ -89,4 +91,4 @@ async def _fill(database: Database) -> None:
 def _insert(row: type[Row], values: dict[str, Any]) -> Insert:
     """Write the named columns alone: the table has no others yet."""
     known = row.metadata.tables[str(row.__tablename__)].columns
-    return insert(table(row.__tablename__, *(column(name, known[name].type) for name in values))).values(values)
+    return insert(table(str(row.__tablename__), *(column(name, known[name].type) for name in values))).values(values)

@@ -17,6 +17,7 @@ from services.chassis.http import READING
 from services.chassis.logs import Log
 from services.chassis.work import Transaction, Work
 from services.registry.mlflow.errors import Code, MlflowError, refuse_value
+from services.registry.search.language import SearchError
 
 log = Log(__name__)
 JSON = "application/json"
@@ -128,6 +129,8 @@ def _told(error: Exception) -> tuple[Code, str]:
             return error.code, str(error)
         case ValidationError():
             return Code.INVALID_PARAMETER_VALUE, _faults(error)
+        case SearchError():
+            return Code.INVALID_PARAMETER_VALUE, str(error)
         case HTTPException(status_code=413):
             return Code.INVALID_PARAMETER_VALUE, str(error.detail)
         case RejectedError() if error.slug.endswith("_not_found"):

@@ -4,7 +4,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from services.registry.mlflow import artifact_lists, experiments, logged_models, logging, metrics, runs
+from services.registry.mlflow import (
+    aliases,
+    artifact_lists,
+    experiments,
+    logged_models,
+    logging,
+    metrics,
+    model_versions,
+    registered_models,
+    runs,
+    search,
+)
 from services.registry.mlflow.calls import Method, failure, routes
 from services.registry.mlflow.errors import Code, MlflowError
 
@@ -15,8 +26,12 @@ METHODS: tuple[Method, ...] = (
     *runs.METHODS,
     *logging.METHODS,
     *metrics.METHODS,
+    *search.METHODS,
     *artifact_lists.METHODS,
     *logged_models.METHODS,
+    *registered_models.METHODS,
+    *model_versions.METHODS,
+    *aliases.METHODS,
 )
 ABILITIES = {
     "store_type": "SqlStore",

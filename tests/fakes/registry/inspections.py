@@ -27,6 +27,9 @@ class InMemoryInspections:
         known = self._inspections[key]
         self._inspections[key] = replace(known, due_at=until, attempts=known.attempts + 1)
 
+    async def outcome(self, key: str) -> str | None:
+        return self.outcomes.get(key)
+
     async def close(self, key: str, outcome: str) -> bool:
         if key in self.outcomes:
             return False

@@ -1,0 +1,201 @@
+"""What people may say about models and versions, and what is said on the bus about it. Ports in, facts out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from contracts.message import Message
+from contracts.registered_models import (
+    ModelAliasMoved,
+    ModelCreated,
+    ModelDeleted,
+    ModelDescribed,
+    ModelRenamed,
+    ModelTagged,
+    ModelVersionDeleted,
+    ModelVersionLogged,
+)
+from services.chassis.errors import RejectedError
+from services.registry.domain import Alias
+from services.registry.models.domain import HeldModel, NewVersion, VersionEntry
+from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
+
+OWN_ALIASES = frozenset(Alias)
+
+
+async def held(name: str, models: NamedModels) -> HeldModel:
+    """Find a model by name, and hold it.
+
+    Raises:
+        RejectedError: There is none.
+    """
+    model = await models.hold(name)
+    if model is None:
+        raise RejectedError("registered_model_not_found", name=name)
+    return model
+
+
+async def found(model: HeldModel, number: int, versions: NamedVersions) -> VersionEntry:
+    """Find a version of a model.
+
+    Raises:
+        RejectedError: There is none.
+    """
+    version = await versions.get(model.pipeline, number)
+    if version is None:
+        raise RejectedError("model_version_not_found", name=model.name, version=number)
+    return version
+
+
+async def create(
+    name: str, models: NamedModels, *, description: str | None, tags: Mapping[str, str], at: datetime
+) -> list[Message]:
+    """Make a model.
+
+    Raises:
+        RejectedError: There is one of that name.
+    """
+    pipeline = await models.create(name, description=description, tags=tags, at=at)
+    if pipeline is None:
+        raise RejectedError("registered_model_exists", name=name)
+    return [ModelCreated(pipeline=pipeline, name=name, description=description, tags=dict(tags), at=at)]
+
+
+async def rename(name: str, new_name: str, models: NamedModels, *, at: datetime) -> list[Message]:
+    """Give a model another name.
+
+    Raises:
+        RejectedError: It is a pipeline's, which is named in its file, or there are versions of that name.
+    """
+    model = await held(name, models)
+    if model.name == new_name:
+        return []
+    if model.is_pipeline:
+        raise RejectedError("pipeline_keeps_its_name", name=name)
+    pipeline = await models.rename(model.pipeline, new_name, at=at)
+    if pipeline is None:
+        raise RejectedError("registered_model_exists", name=new_name)
+    return [
+        ModelRenamed(
+            pipeline=pipeline, name=new_name, previous_name=model.name, previous_pipeline=model.pipeline, at=at
+        )
+    ]
+
+
+async def delete(name: str, models: NamedModels, *, at: datetime) -> list[Message]:
+    """Delete a model with all its versions.
+
+    Raises:
+        RejectedError: It is a pipeline's, whose versions are what serving goes back to.
+    """
+    model = await held(name, models)
+    if model.is_pipeline:
+        raise RejectedError("pipeline_keeps_its_model", name=name)
+    versions = await models.delete(model.pipeline, at=at)
+    return [ModelDeleted(pipeline=model.pipeline, name=name, versions=versions, at=at)]
+
+
+async def describe(name: str, description: str | None, models: NamedModels, *, at: datetime) -> list[Message]:
+    """Describe a model in other words."""
+    model = await held(name, models)
+    if (model.description or "") == (description or ""):
+        return []
+    await models.describe(model.pipeline, description, at=at)
+    return [
+        ModelDescribed(pipeline=model.pipeline, description=description, previous_description=model.description, at=at)
+    ]
+
+
+async def tag(name: str, key: str, value: str | None, models: NamedModels, *, at: datetime) -> list[Message]:
+    """Give a model's tag another value, or remove it."""
+    model = await held(name, models)
+    previous = await models.tag(model.pipeline, key, value)
+    if previous == value:
+        return []
+    return [ModelTagged(pipeline=model.pipeline, key=key, value=value, previous_value=previous, at=at)]
+
+
+async def log_version(
+    name: str, version: NewVersion, models: NamedModels, versions: NamedVersions, *, at: datetime
+) -> tuple[int, list[Message]]:
+    """Register what a client logged; its number, and what is to be said."""
+    model = await held(name, models)
+    number = await versions.add(model.pipeline, version, at=at)
+    logged = ModelVersionLogged(
+        pipeline=model.pipeline,
+        version=number,
+        source=version.source,
+        location=version.location,
+        run_id=version.run_id,
+        run_link=version.run_link,
+        model_id=version.model_id,
+        description=version.description,
+        tags=dict(version.tags),
+        at=at,
+    )
+    return number, [logged]
+
+
+async def describe_version(
+    name: str, number: int, description: str | None, models: NamedModels, versions: NamedVersions, *, at: datetime
+) -> list[Message]:
+    """Describe a version in other words."""
+    model = await held(name, models)
+    version = await found(model, number, versions)
+    if (version.description or "") == (description or ""):
+        return []
+    await versions.describe(model.pipeline, number, description, at=at)
+    return [
+        ModelDescribed(
+            pipeline=model.pipeline,
+            version=number,
+            description=description,
+            previous_description=version.description,
+            at=at,
+        )
+    ]
+
+
+async def tag_version(
+    name: str, number: int, key: str, value: str | None, models: NamedModels, versions: NamedVersions, *, at: datetime
+) -> list[Message]:
+    """Give a version's tag another value, or remove it."""
+    model = await held(name, models)
+    await found(model, number, versions)
+    previous = await versions.tag(model.pipeline, number, key, value)
+    if previous == value:
+        return []
+    return [ModelTagged(pipeline=model.pipeline, version=number, key=key, value=value, previous_value=previous, at=at)]
+
+
+async def delete_version(
+    name: str, number: int, models: NamedModels, versions: NamedVersions, *, at: datetime
+) -> list[Message]:
+    """Delete a version, and people's aliases of it.
+
+    Raises:
+        RejectedError: An alias of the registry points at it: it is served, waits for a person, or is gone back to.
+    """
+    model = await held(name, models)
+    version = await found(model, number, versions)
+    if used := [alias for alias in version.aliases if alias in OWN_ALIASES]:
+        raise RejectedError("version_in_use", name=name, version=number, aliases=", ".join(used))
+    await versions.delete(model.pipeline, number, at=at)
+    deleted = ModelVersionDeleted(
+        pipeline=model.pipeline, version=number, location=version.location, aliases=version.aliases, at=at
+    )
+    return [deleted]
+
+
+async def point_alias(
+    model: HeldModel, alias: str, number: int | None, aliases: NamedAliases, *, by: str, at: datetime
+) -> list[Message]:
+    """Point an alias of people's own at a version that is there, or at none."""
+    previous = await aliases.find(model.pipeline, alias)
+    if previous == number:
+        return []
+    await aliases.point(model.pipeline, alias, number)
+    return [
+        ModelAliasMoved(
+            pipeline=model.pipeline, alias=alias, version=number, previous_version=previous, moved_by=by, at=at
+        )
+    ]

@@ -1,0 +1,175 @@
+"""Versions of both kinds, and what is said about them, in SQL."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, join, not_, or_, tuple_, update
+from sqlalchemy import select as sql_select
+from sqlmodel import asc, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from contracts.model import PipelineName
+from services.registry.domain import Alias, Decision, VersionState
+from services.registry.models.domain import NewVersion, VersionEntry
+from services.registry.models.rows import AliasRow, VersionTagRow
+from services.registry.rows import ModelRow, VersionRow
+
+AT_ONCE = 1000
+"""How many versions are named in one statement, which may have only so many parameters."""
+_THERE = col(VersionRow.deleted_at).is_(None)
+_PUT_AWAY = or_(col(VersionRow.archived), col(VersionRow.state) == VersionState.PROMOTED.value)
+_SHOWN: tuple[Any, ...] = (
+    col(VersionRow.pipeline),
+    col(ModelRow.name),
+    col(VersionRow.number),
+    col(VersionRow.bundle_uri).is_not(None),
+    col(VersionRow.source),
+    col(VersionRow.location),
+    col(VersionRow.source_run_id),
+    col(VersionRow.run_link),
+    col(VersionRow.model_id),
+    col(VersionRow.description),
+    col(VersionRow.registered_at),
+    col(VersionRow.updated_at),
+    col(VersionRow.archived),
+    col(VersionRow.state),
+    col(VersionRow.decision_reason),
+)
+"""Columns of an entry, in its order: a bundle's documents are large, and nobody who lists versions reads them."""
+
+
+class SqlNamedVersions:
+    """The versions in SQL."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, pipeline: PipelineName, version: NewVersion, *, at: datetime) -> int:
+        """Register what was logged, under the next number. The model is held."""
+        model = update(ModelRow).where(col(ModelRow.pipeline) == pipeline)
+        counted = model.values(last_number=ModelRow.last_number + 1, updated_at=at)
+        taken = counted.returning(col(ModelRow.last_number)).execution_options(synchronize_session=False)
+        number: int = (await self._session.exec(taken)).scalar_one()
+        await self._session.exec(
+            insert(VersionRow).values(
+                pipeline=pipeline,
+                number=number,
+                verdicts=[],
+                source=version.source,
+                location=version.location,
+                source_run_id=version.run_id,
+                run_link=version.run_link,
+                model_id=version.model_id,
+                description=version.description,
+                registered_at=at,
+                updated_at=at,
+                archived=False,
+                state=VersionState.LOGGED.value,
+            )
+        )
+        if version.tags:
+            of = {"pipeline": pipeline, "number": number}
+            rows = [{**of, "key": key, "value": value} for key, value in version.tags.items()]
+            await self._session.exec(insert(VersionTagRow), params=rows)
+        return number
+
+    async def describe(self, pipeline: PipelineName, number: int, description: str | None, *, at: datetime) -> None:
+        """Describe a version in other words."""
+        await self._change(pipeline, number, description=description, updated_at=at)
+
+    async def archive(self, pipeline: PipelineName, number: int, archived: bool, *, at: datetime) -> None:
+        """Put a version away, or take it out again."""
+        await self._change(pipeline, number, archived=archived, updated_at=at)
+
+    async def decide(self, pipeline: PipelineName, number: int, state: VersionState, decision: Decision) -> None:
+        """Keep what became of a logged version, and why."""
+        said = {"decided_by": decision.by, "decision_reason": decision.reason, "decided_at": decision.at}
+        await self._change(pipeline, number, state=state.value, updated_at=decision.at, **said)
+
+    async def tag(self, pipeline: PipelineName, number: int, key: str, value: str | None) -> str | None:
+        """Give a tag another value, or remove it; the value it had."""
+        row = await self._session.get(VersionTagRow, (pipeline, number, key))
+        previous = row.value if row else None
+        if row and value is None:
+            await self._session.delete(row)
+        elif value is not None:
+            row = row or VersionTagRow(pipeline=pipeline, number=number, key=key, value=value)
+            row.value = value
+            self._session.add(row)
+        await self._session.flush()
+        return previous
+
+    async def delete(self, pipeline: PipelineName, number: int, *, at: datetime) -> None:
+        """Delete a version, its tags and the aliases that point at it; its number stays taken."""
+        await self._change(pipeline, number, deleted_at=at, description=None)
+        await self._session.exec(update(ModelRow).where(col(ModelRow.pipeline) == pipeline).values(updated_at=at))
+        for row in (VersionTagRow, AliasRow):
+            await self._session.exec(delete(row).where(col(row.pipeline) == pipeline, col(row.number) == number))
+
+    async def get(self, pipeline: PipelineName, number: int) -> VersionEntry | None:
+        """Find a version."""
+        found = await self.entries([(pipeline, number)])
+        return found[0] if found else None
+
+    async def entries(self, versions: Sequence[tuple[PipelineName, int]]) -> list[VersionEntry]:
+        """Read versions, in the order asked for; those that are not there are left out."""
+        found = {}
+        for start in range(0, len(versions), AT_ONCE):
+            for entry in await self._read(versions[start : start + AT_ONCE]):
+                found[entry.pipeline, entry.number] = entry
+        return [found[version] for version in versions if version in found]
+
+    async def latest(self, pipelines: Sequence[PipelineName]) -> list[VersionEntry]:
+        """Read the newest version of each stage of each model: the champion's, the challenger's, and of the others."""
+        pointed = and_(
+            col(AliasRow.pipeline) == VersionRow.pipeline,
+            col(AliasRow.number) == VersionRow.number,
+            col(AliasRow.alias).in_([Alias.CHAMPION.value, Alias.CHALLENGER.value]),
+        )
+        others = (
+            select(VersionRow.pipeline, func.max(col(VersionRow.number)))
+            .where(col(VersionRow.pipeline).in_(pipelines), _THERE, not_(select(AliasRow).where(pointed).exists()))
+            .group_by(VersionRow.pipeline, _PUT_AWAY)
+        )
+        aliased = select(AliasRow.pipeline, AliasRow.number).where(
+            col(AliasRow.pipeline).in_(pipelines), col(AliasRow.alias).in_([Alias.CHAMPION, Alias.CHALLENGER])
+        )
+        numbers = {(*found,) for rows in (others, aliased) for found in await self._session.exec(rows)}
+        return await self.entries(sorted(numbers)) if numbers else []
+
+    async def _change(self, pipeline: PipelineName, number: int, **values: object) -> None:
+        this = update(VersionRow).where(col(VersionRow.pipeline) == pipeline, col(VersionRow.number) == number)
+        await self._session.exec(this.values(**values))
+
+    async def _read(self, versions: Sequence[tuple[PipelineName, int]]) -> list[VersionEntry]:
+        of_them = select(VersionTagRow).where(_among(VersionTagRow, versions))
+        tags: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)
+        for tag in await self._session.exec(of_them):
+            tags[tag.pipeline, tag.number][tag.key] = tag.value
+        aliases: dict[tuple[str, int], list[str]] = defaultdict(list)
+        pointing = select(AliasRow).where(_among(AliasRow, versions)).order_by(asc(AliasRow.alias))
+        for alias in await self._session.exec(pointing):
+            aliases[alias.pipeline, alias.number].append(alias.alias)
+        of_models = join(VersionRow, ModelRow, col(ModelRow.pipeline) == VersionRow.pipeline)
+        # The library's own select names the types of four columns at most.
+        shown: Any = sql_select(*_SHOWN).select_from(of_models).where(_among(VersionRow, versions), _THERE)
+        return [
+            _entry(row, tags[row.pipeline, row.number], aliases[row.pipeline, row.number])
+            for row in await self._session.exec(shown)
+        ]
+
+
+def _entry(row: Any, tags: dict[str, str], aliases: list[str]) -> VersionEntry:
+    return replace(VersionEntry(*row), state=VersionState(row.state), tags=tags, aliases=tuple(aliases))
+
+
+def _among(
+    row: type[VersionRow | VersionTagRow | AliasRow], versions: Sequence[tuple[PipelineName, int]]
+) -> ColumnElement[bool]:
+    if len(versions) > 1:
+        return tuple_(col(row.pipeline), col(row.number)).in_(versions)
+    ((pipeline, number),) = versions
+    return and_(col(row.pipeline) == pipeline, col(row.number) == number)

@@ -1,0 +1,291 @@
+"""Models, versions, aliases and stages through MLflow's own client."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from contracts.pipeline import AbsoluteGate, Policy
+from contracts.registered_models import (
+    ModelAliasMoved,
+    ModelCreated,
+    ModelDeleted,
+    ModelDescribed,
+    ModelRenamed,
+    ModelTagged,
+    ModelVersionDeleted,
+    ModelVersionGatesWaived,
+    ModelVersionLogged,
+    WaiveModelVersionGates,
+)
+from contracts.registry import ModelVersionAwaitingApproval, ModelVersionPromoted, ModelVersionRejected
+from services.registry.keys import key_of
+from services.registry.main import build
+from services.registry.settings import RegistrySettings
+from tests.contracts.examples import PIPELINE
+from tests.fakes.registry.examples import pipeline_registered
+from tests.fakes.registry.runs import leave_run
+from tests.fixtures.services import World
+from tests.fixtures.waiting import eventually
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*model registry stages:FutureWarning")
+
+T = TypeVar("T")
+S3 = "s3://bucket/models/1"
+ELSEWHERE = (
+    "/etc/passwd",
+    "file:///etc/passwd",
+    "models/1",
+    "s3://bucket/../other",
+    "s3://bucket/%2e%2e/other",
+    "s3://bucket/%252e%252e/other",
+    "mlflow-artifacts:/../other",
+    "mlflow-artifacts:/1/2/artifacts/model",
+    "s3://bucket/model#other",
+    "s3://bucket/model?versionId=1",
+    "s3://bucket/model%3Fother",
+    "s3://bucket/mo\0del",
+    "s3://bucket/model%00",
+    "models:/nothing/1",
+    "models:/m-0123456789abcdef0123456789abcdef",
+    "models:/flights/2/more",
+    "models://host/flights/1",
+)
+ABOVE_SIX = (AbsoluteGate(metric="auc", at_least=0.6),)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that says at once what goes wrong."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+class Client:
+    """MLflow's client, which blocks, in a thread: the registry runs in the test's loop."""
+
+    def __init__(self, url: str) -> None:
+        self.blocking = MlflowClient(tracking_uri=url, registry_uri=url)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: asyncio.to_thread(getattr(self.blocking, name), *args, **kwargs)
+
+    async def refused(self, name: str, *args: Any, **kwargs: Any) -> str:
+        """Be refused; gives code and message."""
+        with pytest.raises(MlflowException) as caught:
+            await getattr(self, name)(*args, **kwargs)
+        return f"{caught.value.error_code}: {caught.value.message}"
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[Client]:
+    async with world.running(build(world.settings(RegistrySettings))) as live:
+        yield Client(live.url)
+
+
+async def said(world: World, kind: type[T], count: int = 1) -> list[T]:
+    async def enough() -> list[T]:
+        found = await world.said(kind)  # type: ignore[type-var]  # every kind here is a message
+        return found if len(found) >= count else []  # type: ignore[return-value]
+
+    return await eventually(enough)
+
+
+async def test_a_model_is_made_described_tagged_renamed_and_deleted(world: World) -> None:
+    async with running(world) as client:
+        made = await client.create_registered_model("Late flights", tags={"team": "arrivals"}, description="Late?")
+        await client.set_registered_model_tag("Late flights", "team", "departures")
+        await client.set_registered_model_tag("Late flights", "since", "2013")
+        await client.delete_registered_model_tag("Late flights", "since")
+        described = await client.update_registered_model("Late flights", "Will it be late?")
+        await client.create_model_version("Late flights", S3)
+        await client.rename_registered_model("Late flights", "Punctuality")
+        renamed = await client.get_registered_model("Punctuality")
+
+        assert (made.name, made.tags, made.description) == ("Late flights", {"team": "arrivals"}, "Late?")
+        assert described.last_updated_timestamp >= made.creation_timestamp > 0
+        assert (renamed.name, renamed.description, renamed.tags) == (
+            "Punctuality",
+            "Will it be late?",
+            {"team": "departures"},
+        )
+        assert [version.name for version in renamed.latest_versions] == ["Punctuality"]
+        assert (await client.refused("get_registered_model", "Late flights")).startswith("RESOURCE_DOES_NOT_EXIST")
+        assert "RESOURCE_ALREADY_EXISTS" in await client.refused("create_registered_model", "Punctuality")
+        await client.delete_registered_model("Punctuality")
+        assert "RESOURCE_DOES_NOT_EXIST" in await client.refused("get_model_version", "Punctuality", 1)
+
+        await client.create_registered_model("Punctuality")
+        assert (await client.get_registered_model("Punctuality")).tags == {}
+        assert (await client.create_model_version("Punctuality", S3)).version == "2"
+        tagged = [(one.key, one.value, one.previous_value) for one in await said(world, ModelTagged, 3)]
+        assert tagged == [("team", "departures", "arrivals"), ("since", "2013", None), ("since", None, "2013")]
+        (one,) = await said(world, ModelDescribed)
+        assert (one.description, one.previous_description) == ("Will it be late?", "Late?")
+        (moved,) = await said(world, ModelRenamed)
+        assert (moved.pipeline, moved.previous_pipeline) == (key_of("Punctuality"), key_of("Late flights"))
+        assert (await said(world, ModelDeleted))[0].versions == (1,)
+        assert len(await said(world, ModelCreated, 2)) == 2
+
+
+async def test_a_number_is_never_given_twice(world: World) -> None:
+    async with running(world) as client:
+        await client.create_registered_model("flights")
+        first = await client.create_model_version("flights", S3, tags={"size": "small"}, description="the first")
+        await client.update_model_version("flights", 1, "still the first")
+        await client.set_model_version_tag("flights", 1, "size", "large")
+        await client.set_registered_model_alias("flights", "newest", 1)
+        read = await client.get_model_version("flights", "1")
+        await client.delete_model_version("flights", 1)
+        second = await client.create_model_version("flights", S3, run_link="https://example.org/run")
+
+        assert (first.version, first.status, first.current_stage) == ("1", "READY", "None")
+        assert (read.description, read.tags, read.aliases) == ("still the first", {"size": "large"}, ["newest"])
+        assert (second.version, second.run_link) == ("2", "https://example.org/run")
+        assert "INVALID_PARAMETER_VALUE" in await client.refused("get_model_version_by_alias", "flights", "newest")
+        assert "RESOURCE_DOES_NOT_EXIST" in await client.refused("get_model_version", "flights", 1)
+        assert "RESOURCE_DOES_NOT_EXIST" in await client.refused("create_model_version", "trains", S3)
+        assert [one.version for one in await said(world, ModelVersionLogged, 2)] == [1, 2]
+        (deleted,) = await said(world, ModelVersionDeleted)
+        assert (deleted.version, deleted.aliases) == (1, ("newest",))
+
+
+async def test_eight_at_once_get_a_number_each(world: World) -> None:
+    async with running(world) as client:
+        await client.create_registered_model("flights")
+
+        def register(start: threading.Barrier) -> list[str]:
+            start.wait()
+            return [client.blocking.create_model_version("flights", S3).version for _ in range(5)]
+
+        with ThreadPoolExecutor(8) as threads:
+            start, loop = threading.Barrier(8), asyncio.get_running_loop()
+            numbers = await asyncio.gather(*(loop.run_in_executor(threads, register, start) for _ in range(8)))
+
+        assert sorted(int(number) for mine in numbers for number in mine) == list(range(1, 41))
+
+
+async def test_names_are_followed_to_the_files_once(sqlite_world: World) -> None:
+    async with running(sqlite_world) as client:
+        await client.create_registered_model("flights")
+        await client.create_registered_model("arrivals")
+        await client.create_model_version("flights", S3)
+        await client.set_registered_model_alias("flights", "good", 1)
+
+        copy = await client.create_model_version("arrivals", "models:/flights@good")
+        back = await client.create_model_version("flights", "models:/arrivals/latest")
+        await client.set_registered_model_alias("flights", "good", 2)
+
+        assert (copy.source, back.source) == ("models:/flights/1", "models:/arrivals/1")
+        assert await client.get_model_version_download_uri("arrivals", 1) == S3
+        assert await client.get_model_version_download_uri("flights", 2) == S3
+        assert (await client.get_model_version_by_alias("flights", "good")).version == "2"
+        assert (await client.get_model_version_by_alias("flights", "latest")).version == "2"
+
+
+async def test_sources_that_lead_elsewhere_are_refused(sqlite_world: World) -> None:
+    async with running(sqlite_world) as client:
+        await client.create_registered_model("flights")
+
+        for source in ELSEWHERE:
+            assert "INVALID_PARAMETER_VALUE" in await client.refused("create_model_version", "flights", source)
+        assert (await client.get_registered_model("flights")).latest_versions == []
+
+
+async def test_a_pipelines_versions_are_there_for_mlflows_clients(world: World, tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    async with running(world) as client:
+        await world.publish(pipeline_registered())
+        await world.publish(run)
+        await said(world, ModelVersionPromoted)
+
+        model = await client.get_registered_model(PIPELINE)
+        version = await client.get_model_version_by_alias(PIPELINE, "champion")
+
+        assert (model.description, model.aliases) == ("Will this flight arrive late?", {"champion": "1"})
+        assert (version.version, version.run_id, version.source) == ("1", run.run_id.hex, run.bundle_uri)
+        assert (version.current_stage, version.tags["everloop.state"]) == ("Production", "promoted")
+        assert [one.version for one in await client.get_latest_versions(PIPELINE, ["Production"])] == ["1"]
+        for name, *arguments in (
+            ("set_model_version_tag", PIPELINE, 1, "everloop.state", "better"),
+            ("rename_registered_model", PIPELINE, "other"),
+            ("delete_registered_model", PIPELINE),
+            ("delete_model_version", PIPELINE, 1),
+            ("delete_registered_model_alias", PIPELINE, "champion"),
+        ):
+            assert "PERMISSION_DENIED" in await client.refused(name, *arguments)
+
+
+async def test_no_champion_without_its_gates(world: World, tmp_path: Path) -> None:
+    async with running(world) as client:
+        await world.publish(pipeline_registered(gates=ABOVE_SIX, policy=Policy.ASK))
+        await world.publish(leave_run(tmp_path, 1, metrics={"auc": 0.5}))
+        await said(world, ModelVersionRejected)
+        await world.publish(leave_run(tmp_path, 2))
+        await said(world, ModelVersionAwaitingApproval)
+        await client.create_model_version(PIPELINE, S3)
+
+        rejected = await client.refused("set_registered_model_alias", PIPELINE, "champion", 1)
+        waiting = await client.refused("transition_model_version_stage", PIPELINE, 2, "Production")
+        logged = await client.refused("set_registered_model_alias", PIPELINE, "champion", 3)
+        staged = await client.refused("transition_model_version_stage", PIPELINE, 3, "Staging")
+
+        assert rejected.startswith("PERMISSION_DENIED")
+        assert "auc 0.5 is not at least 0.6" in rejected
+        assert waiting.startswith("PERMISSION_DENIED")
+        assert f"everloop approve {PIPELINE} 2" in waiting
+        assert (logged.split(":")[0], staged.split(":")[0]) == ("PERMISSION_DENIED", "PERMISSION_DENIED")
+        assert "everloop reject" in await client.refused("delete_registered_model_alias", PIPELINE, "challenger")
+        assert (await client.get_model_version(PIPELINE, 2)).current_stage == "Staging"
+        assert (await client.get_registered_model(PIPELINE)).aliases == {"challenger": "2"}
+
+
+async def test_going_back_to_an_earlier_champion_verifies_its_bundle(world: World, tmp_path: Path) -> None:
+    runs = [leave_run(tmp_path, number) for number in (1, 2, 3)]
+    async with running(world) as client:
+        await world.publish(pipeline_registered(gates=ABOVE_SIX))
+        for count, run in enumerate(runs, start=1):
+            await world.publish(run)
+            await said(world, ModelVersionPromoted, count)
+
+        await client.set_registered_model_alias(PIPELINE, "champion", 2)
+
+        assert (await client.get_model_version_by_alias(PIPELINE, "champion")).version == "2"
+        back = (await said(world, ModelVersionPromoted, 4))[-1]
+        assert (back.version, back.kind.value, back.promoted_by) == (2, "rollback", "mlflow")
+        (Path(runs[0].bundle_uri) / "model.onnx").write_bytes(b"another model")
+        spoilt = await client.refused("transition_model_version_stage", PIPELINE, 1, "Production")
+        assert spoilt.startswith("PERMISSION_DENIED")
+        assert "model.onnx" in spoilt
+        assert (await client.get_registered_model(PIPELINE)).aliases == {"champion": "2", "previous": "3"}
+        assert (await client.get_model_version(PIPELINE, 3)).current_stage == "Archived"
+
+
+async def test_a_logged_version_is_champion_once_a_person_answers_for_it(world: World) -> None:
+    async with running(world) as client:
+        await client.create_registered_model("flights")
+        for _ in range(2):
+            await client.create_model_version("flights", S3)
+        await client.transition_model_version_stage("flights", 1, "Staging")
+        await client.transition_model_version_stage("flights", 2, "Staging", archive_existing_versions=True)
+
+        refused = await client.refused("transition_model_version_stage", "flights", 2, "Production")
+        await world.publish(
+            WaiveModelVersionGates(pipeline="flights", version=2, waived_by="ada", reason="nothing better yet")
+        )
+        await said(world, ModelVersionGatesWaived)
+        champion = await client.transition_model_version_stage("flights", 2, "Production")
+
+        assert refused.startswith("PERMISSION_DENIED")
+        assert "everloop waive flights 2" in refused
+        assert champion.current_stage == "Production"
+        assert (await client.get_model_version("flights", 1)).current_stage == "Archived"
+        moves = [(one.alias, one.version, one.previous_version) for one in await said(world, ModelAliasMoved, 4)]
+        assert moves == [("challenger", 1, None), ("challenger", 2, 1), ("champion", 2, None), ("challenger", None, 2)]
