@@ -15,6 +15,7 @@ from services.registry.logged_models.ports import LoggedModels
 from services.registry.logged_models.store import SqlLoggedModels
 from services.registry.mlflow.artifacts import FILES_BELOW, artifact_routes
 from services.registry.mlflow.edge import ROOTS, mlflow_routes
+from services.registry.models import api as models_api
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
 from services.registry.models.store import SqlNamedAliases, SqlNamedModels
 from services.registry.models.versions import SqlNamedVersions
@@ -26,7 +27,9 @@ from services.registry.provenance import api as provenance_api
 from services.registry.provenance.ports import Origins, Sides
 from services.registry.provenance.store import SqlOrigins, StoredSides
 from services.registry.rows import Row
-from services.registry.search.ports import TrackingSearch
+from services.registry.search.logged_models import SqlLoggedModelSearch
+from services.registry.search.models import SqlModelSearch
+from services.registry.search.ports import LoggedModelSearch, ModelSearch, TrackingSearch
 from services.registry.search.tracking import SqlTrackingSearch
 from services.registry.settings import RegistrySettings
 from services.registry.store import SqlAliasHistory, SqlInspections, SqlModels, SqlVersions
@@ -45,6 +48,8 @@ PORTS = {
     Log: SqlLog,
     MetricHistory: SqlMetricHistory,
     TrackingSearch: SqlTrackingSearch,
+    ModelSearch: SqlModelSearch,
+    LoggedModelSearch: SqlLoggedModelSearch,
     LoggedModels: SqlLoggedModels,
     NamedModels: SqlNamedModels,
     NamedVersions: SqlNamedVersions,
@@ -61,7 +66,7 @@ def build(settings: RegistrySettings) -> Service:
         settings,
         handlers.SUBSCRIPTIONS,
         {**PORTS, Origins: SqlOrigins, Sides: lambda _: StoredSides(), Artifacts: lambda _: artifacts},
-        router=_routers(api.router, past_api.router, provenance_api.router),
+        router=_routers(api.router, models_api.router, past_api.router, provenance_api.router),
         routes=mlflow_routes(*artifact_routes(artifacts)),
         reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, woken=False)),
         rows=Row,

@@ -15,6 +15,7 @@ from services.registry.mlflow import (
     registered_models,
     runs,
     search,
+    search_models,
 )
 from services.registry.mlflow.calls import Method, failure, routes
 from services.registry.mlflow.errors import Code, MlflowError
@@ -27,6 +28,7 @@ METHODS: tuple[Method, ...] = (
     *logging.METHODS,
     *metrics.METHODS,
     *search.METHODS,
+    *search_models.METHODS,
     *artifact_lists.METHODS,
     *logged_models.METHODS,
     *registered_models.METHODS,
