@@ -50,6 +50,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         models.models,
         models.approve,
         models.reject,
+        models.waive,
         models.rollback,
         pipelines.rerun,
         verifying.verify,

@@ -1,4 +1,4 @@
-"""`everloop models`, `lineage`, `approve`, `reject`, `rollback`: the registry."""
+"""`everloop models`, `lineage`, `approve`, `reject`, `waive`, `rollback`: the registry."""
 
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contracts.message import Command
+    from contracts.registered_models import ModelVersionGatesWaived
     from contracts.registry import ModelVersionApprovalGiven, ModelVersionPromoted, ModelVersionRejected
     from everloop.client import Platform
+
+    Decided = ModelVersionApprovalGiven | ModelVersionPromoted | ModelVersionRejected | ModelVersionGatesWaived
 
 DECISION_LIMIT_S = 30.0
 Version = Annotated[int, typer.Argument(help="Number of the version.", min=1, show_default=False)]
@@ -162,8 +165,32 @@ def rollback(
     _decide(command, home, as_json=as_json)
 
 
+def waive(
+    model: options.Model,
+    version: Version,
+    reason: Reason,
+    by: options.By = None,
+    home: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Answer for a version that was only logged: it may be champion though no gate has judged it.
+
+    Versions of pipelines have gates, which nobody waives.
+
+    Example: everloop waive churn 4 --reason "checked by hand against last year"
+    """
+    from contracts.registered_models import WaiveModelVersionGates
+    from services.registry.keys import key_of
+
+    command = WaiveModelVersionGates(
+        pipeline=key_of(model), version=version, waived_by=options.person(by), reason=reason
+    )
+    _decide(command, home, as_json=as_json)
+
+
 def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
     """Say a command and wait for the fact that it led to, or for the registry's refusal."""
+    from contracts.registered_models import ModelVersionGatesWaived
     from contracts.registry import (
         ModelCommandRefused,
         ModelVersionApprovalGiven,
@@ -171,7 +198,7 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
         ModelVersionRejected,
     )
 
-    async def work(platform: "Platform") -> "ModelVersionApprovalGiven | ModelVersionPromoted | ModelVersionRejected":
+    async def work(platform: "Platform") -> "Decided":
         receipt = await platform.bus.say(command, source="cli")
         story = platform.story(
             receipt.message_id, since=receipt.mark, within_s=DECISION_LIMIT_S, pipeline=command.pipeline
@@ -180,7 +207,7 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
             async for heard in story:
                 if isinstance(heard.message, ModelCommandRefused):
                     raise CommandError(f"refused: {heard.message.detail}")
-                if isinstance(heard.message, ModelVersionPromoted | ModelVersionRejected):
+                if isinstance(heard.message, ModelVersionPromoted | ModelVersionRejected | ModelVersionGatesWaived):
                     return heard.message
                 if isinstance(heard.message, ModelVersionApprovalGiven) and heard.message.missing:
                     return heard.message
@@ -193,6 +220,8 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
         say(
             f"Version {fact.version} of {fact.pipeline} has your approval; {_others(fact.missing)} must approve it too."
         )
+    elif isinstance(fact, ModelVersionGatesWaived):
+        say(f"Version {fact.version} of {fact.pipeline} may be champion.")
     elif isinstance(fact, ModelVersionPromoted):
         say(f"Version {fact.version} of {fact.pipeline} is champion.")
     else:

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from contracts.message import Message
 from contracts.pipeline import AbsoluteGate, Policy
 from contracts.registered_models import (
     ModelAliasMoved,
@@ -25,7 +27,12 @@ from contracts.registered_models import (
     ModelVersionLogged,
     WaiveModelVersionGates,
 )
-from contracts.registry import ModelVersionAwaitingApproval, ModelVersionPromoted, ModelVersionRejected
+from contracts.registry import (
+    ModelCommandRefused,
+    ModelVersionAwaitingApproval,
+    ModelVersionPromoted,
+    ModelVersionRejected,
+)
 from services.registry.keys import key_of
 from services.registry.main import build
 from services.registry.settings import RegistrySettings
@@ -37,7 +44,7 @@ from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*model registry stages:FutureWarning")
 
-T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 S3 = "s3://bucket/models/1"
 ELSEWHERE = (
     "/etc/passwd",
@@ -72,6 +79,7 @@ class Client:
     """MLflow's client, which blocks, in a thread: the registry runs in the test's loop."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.blocking = MlflowClient(tracking_uri=url, registry_uri=url)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -90,10 +98,10 @@ async def running(world: World) -> AsyncIterator[Client]:
         yield Client(live.url)
 
 
-async def said(world: World, kind: type[T], count: int = 1) -> list[T]:
-    async def enough() -> list[T]:
-        found = await world.said(kind)  # type: ignore[type-var]  # every kind here is a message
-        return found if len(found) >= count else []  # type: ignore[return-value]
+async def said(world: World, kind: type[M], count: int = 1) -> list[M]:
+    async def enough() -> list[M]:
+        found = await world.said(kind)
+        return found if len(found) >= count else []
 
     return await eventually(enough)
 
@@ -244,6 +252,9 @@ async def test_no_champion_without_its_gates(world: World, tmp_path: Path) -> No
         assert (logged.split(":")[0], staged.split(":")[0]) == ("PERMISSION_DENIED", "PERMISSION_DENIED")
         assert "everloop reject" in await client.refused("delete_registered_model_alias", PIPELINE, "challenger")
         assert (await client.get_model_version(PIPELINE, 2)).current_stage == "Staging"
+        await world.publish(WaiveModelVersionGates(pipeline=PIPELINE, version=3, waived_by="eve", reason="hurry"))
+        (refused,) = await said(world, ModelCommandRefused)
+        assert (refused.rule, refused.requested_by) == ("pipeline_has_gates", "eve")
         assert (await client.get_registered_model(PIPELINE)).aliases == {"challenger": "2"}
 
 
@@ -277,14 +288,16 @@ async def test_a_logged_version_is_champion_once_a_person_answers_for_it(world: 
         await client.transition_model_version_stage("flights", 2, "Staging", archive_existing_versions=True)
 
         refused = await client.refused("transition_model_version_stage", "flights", 2, "Production")
-        await world.publish(
-            WaiveModelVersionGates(pipeline="flights", version=2, waived_by="ada", reason="nothing better yet")
-        )
-        await said(world, ModelVersionGatesWaived)
+        wish = {"by": "ada", "reason": "nothing better yet"}
+        async with httpx.AsyncClient(base_url=f"{client.url}/v1/models/flights/versions") as http:
+            assert (await http.post("/3/waive", json=wish)).status_code == 404
+            assert (await http.post("/2/waive", json=wish)).status_code == 202
+        (waived,) = await said(world, ModelVersionGatesWaived)
         champion = await client.transition_model_version_stage("flights", 2, "Production")
 
         assert refused.startswith("PERMISSION_DENIED")
         assert "everloop waive flights 2" in refused
+        assert (waived.version, waived.waived_by, waived.reason) == (2, "ada", "nothing better yet")
         assert champion.current_stage == "Production"
         assert (await client.get_model_version("flights", 1)).current_stage == "Archived"
         moves = [(one.alias, one.version, one.previous_version) for one in await said(world, ModelAliasMoved, 4)]
