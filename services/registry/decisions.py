@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from contracts.message import Message
+from contracts.pipeline import Policy, Promotion
 from contracts.registry import (
     AliasMove,
     ApproveModelVersion,
@@ -78,7 +79,7 @@ async def register_version(
     ).judged(promotion, at)
     await versions.add(version)
     said = facts.introduced(version, champion=aliases.champion)
-    return [*said, await _settle(version, aliases, history, at)]
+    return [*said, await _settle(version, promotion, aliases, history, at)]
 
 
 async def approve(
@@ -236,10 +237,14 @@ async def _found(
     return version, replay(await history.of_model(pipeline))
 
 
-async def _settle(version: ModelVersion, aliases: Aliases, history: AliasHistory, at: datetime) -> Message:
+async def _settle(
+    version: ModelVersion, promotion: Promotion, aliases: Aliases, history: AliasHistory, at: datetime
+) -> Message:
     """Say what the gates and the policy made of a new version."""
     if version.decision is None:
-        decision = Decision(GATES, "passed every gate; the policy asks a person", at)
+        people = "a person" if promotion.approvals == 1 else f"{promotion.approvals} people"
+        wish = f"asks {people}" if promotion.policy is Policy.ASK else "tells people, who may approve it"
+        decision = Decision(GATES, f"passed every gate; the policy {wish}", at)
         moved = await _move(version.pipeline, aliases, aliases.challenge(version.number), decision, history)
         return facts.awaiting(version, decision, moved)
     if version.state is VersionState.REJECTED:

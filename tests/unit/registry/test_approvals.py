@@ -109,6 +109,7 @@ async def test_what_is_asked_is_said() -> None:
 
     assert isinstance(waiting, ModelVersionAwaitingApproval)
     assert (waiting.approvals, waiting.expires_at) == (2, NOON + 7 * DAY)
+    assert waiting.reason == "passed every gate; the policy asks 2 people"
 
 
 async def test_a_version_that_waited_too_long_is_rejected_for_that() -> None:
@@ -153,6 +154,7 @@ async def test_a_policy_that_only_tells_never_acts() -> None:
     registry.now = NOON + 3650 * DAY
 
     assert isinstance(said[-1], ModelVersionAwaitingApproval)
+    assert said[-1].reason == "passed every gate; the policy tells people, who may approve it"
     assert await registry.expire() == []
     assert await _aliases(registry) == Aliases(challenger=1)
 
