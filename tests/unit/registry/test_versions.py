@@ -116,15 +116,21 @@ async def test_number_of_a_refused_version_is_not_used_again(registry: InMemoryR
     assert registered.version == 3
 
 
-@pytest.mark.parametrize("policy", [Policy.ASK, Policy.NOTIFY])
-async def test_version_waits_for_a_person_where_the_policy_says_so(policy: Policy) -> None:
+@pytest.mark.parametrize(
+    ("policy", "wish"), [(Policy.ASK, "asks a person"), (Policy.NOTIFY, "tells people, who may approve it")]
+)
+async def test_version_waits_for_a_person_where_the_policy_says_so(policy: Policy, wish: str) -> None:
     registry = InMemoryRegistry()
     await registry.hear(pipeline_registered(policy=policy))
 
     *_, waiting = await registry.succeed(1)
 
     assert waiting == ModelVersionAwaitingApproval(
-        pipeline=PIPELINE, version=1, decided_at=NOON, moved=(AliasMove(alias="challenger", version=1),)
+        pipeline=PIPELINE,
+        version=1,
+        reason=f"passed every gate; the policy {wish}",
+        decided_at=NOON,
+        moved=(AliasMove(alias="challenger", version=1),),
     )
     aliases = replay(await registry.history.of_model(PIPELINE))
     assert (aliases.champion, aliases.challenger) == (None, 1)
