@@ -92,6 +92,52 @@ async def test_runs_and_experiments_are_found(session: Session) -> None:
     await session(talk)
 
 
+async def test_registered_models_versions_and_logged_models_are_found(session: Session) -> None:
+    def talk(client: MlflowClient) -> None:
+        for name, tags in (("delays", {"team": "air"}), ("ships", {}), ("greeting", {})):
+            client.create_registered_model(name, tags=tags)
+        client.set_registered_model_tag("greeting", "mlflow.prompt.is_prompt", "true")
+        run_id = client.create_run("0").info.run_id
+        for number in range(1, 4):
+            source = f"mlflow-artifacts:/0/{run_id}/artifacts/{number}"
+            client.create_model_version("delays", source, run_id, tags={"parity": str(number % 2)})
+
+        def models(filter_: str | None = None, order: tuple[str, ...] = ()) -> list[str]:
+            return [model.name for model in client.search_registered_models(filter_, order_by=list(order))]
+
+        def versions(filter_: str | None = None, order: tuple[str, ...] = ()) -> list[str]:
+            return [version.version for version in client.search_model_versions(filter_, 100, list(order))]
+
+        assert models() == ["delays", "ships"]
+        assert models(order=("name DESC",)) == ["ships", "delays"]
+        assert models("name LIKE 'd%' AND tags.team = 'air'") == ["delays"]
+        assert models("tag.`mlflow.prompt.is_prompt` = 'true'") == ["greeting"]
+        [delays] = client.search_registered_models("name = 'delays'")
+        assert (delays.tags, delays.latest_versions[0].version) == ({"team": "air"}, "3")
+        first = client.search_registered_models(max_results=1)
+        assert [model.name for model in client.search_registered_models(page_token=first.token)] == ["ships"]
+        assert sorted(versions("name = 'delays'")) == ["1", "2", "3"]
+        assert versions(f"run_id = '{run_id}' AND tags.parity = '1'", ("version_number ASC",)) == ["1", "3"]
+        assert versions("source_path LIKE '%/2'") == ["2"]
+        with refused("Invalid attribute key 'colour'"):
+            models("colour = 'red'")
+        with refused("Invalid ordering key"):
+            versions("name = 'delays'", ("version_number sideways",))
+
+        good, bad = (client.create_logged_model("0", name, params={"depth": name}).model_id for name in ("good", "bad"))
+        for model_id, value in ((good, 0.9), (bad, 0.1)):
+            client.log_metric(run_id, "auc", value, model_id=model_id, dataset_name="test", dataset_digest="1")
+        by_auc = [{"field_name": "metrics.auc", "ascending": False, "dataset_name": "test"}]
+        assert [model.name for model in client.search_logged_models(["0"], order_by=by_auc)] == ["good", "bad"]
+        assert [model.name for model in client.search_logged_models(["0"], "metrics.auc < 0.5")] == ["bad"]
+        assert client.search_logged_models(["0"], "metrics.auc > 0", datasets=[{"dataset_name": "train"}]) == []
+        page = client.search_logged_models(["0"], max_results=1, order_by=by_auc)
+        rest = client.search_logged_models(["0"], order_by=by_auc, page_token=page.token)
+        assert [model.params for model in (*page, *rest)] == [{"depth": "good"}, {"depth": "bad"}]
+
+    await session(talk)
+
+
 LOSSES = {"best": 0.5, "worst": 7.5, "nan": float("nan"), "none": None, "gone": 1.0}
 
 
