@@ -1,6 +1,7 @@
 """The registry as it was, from its own database and, where that is lost, from the log."""
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,10 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+from typer.testing import CliRunner
 
 from contracts.message import Message, utc_now
 from contracts.pipeline import AbsoluteGate, Policy
+from contracts.registered_models import ModelVersionGatesWaived, WaiveModelVersionGates
 from contracts.registry import (
     ModelVersionApprovalGiven,
     ModelVersionAwaitingApproval,
@@ -23,9 +26,11 @@ from contracts.registry import (
     RejectModelVersion,
     RollBackModel,
 )
+from everloop.cli.main import app
 from everloop.client.bus import connect_bus
 from everloop.platform.rebuilding import registry_log
 from services.chassis.errors import RejectedError
+from services.registry.keys import key_of
 from services.registry.main import build
 from services.registry.past.main import rebuild_from
 from services.registry.past.rebuilding import Rebuilt
@@ -35,6 +40,8 @@ from tests.fakes.registry.examples import pipeline_registered
 from tests.fakes.registry.runs import leave_run
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*model registry stages:FutureWarning")
 
 ABOVE_SIX = (AbsoluteGate(metric="auc", at_least=0.6),)
 
@@ -118,9 +125,11 @@ async def test_what_clients_logged_comes_back_too(world: World, monkeypatch: pyt
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     async with world.running(build(world.settings(RegistrySettings))) as live:
-        await asyncio.to_thread(log_things, MlflowClient(tracking_uri=live.url))
-        async with httpx.AsyncClient(base_url=f"{live.url}/v1") as client:
-            state = (await client.get("/state")).json()
+        client = MlflowClient(tracking_uri=live.url, registry_uri=live.url)
+        await asyncio.to_thread(log_things, client)
+        await waive_and_crown(world, client)
+        async with httpx.AsyncClient(base_url=f"{live.url}/v1") as http:
+            state = (await http.get("/state")).json()
 
     done = await rebuilt(world, replace=True)
 
@@ -146,6 +155,13 @@ def log_things(client: MlflowClient) -> None:
     used = DatasetInput(Dataset("flights", "d1", "local", "/data"), [InputTag("mlflow.data.context", "train")])
     client.log_inputs(run, [used])
     client.log_inputs(run, [used, DatasetInput(Dataset("weather", "d2", "local", "/data"), [])])
+    for _ in range(2):
+        model = client.create_logged_model(kept, name="trees", source_run_id=run, params={"depth": "7"}).model_id
+        client.log_outputs(run, [LoggedModelOutput(model, step=3)])
+        client.log_metric(run, "auc", 0.7, model_id=model)
+        client.finalize_logged_model(model, "READY")
+    client.set_logged_model_tags(model, {"team": "delays"})
+    client.delete_logged_model(model)
     client.update_run(run, name="renamed")
     client.set_terminated(run, "FAILED", end_time=2000)
     for experiment in (kept, gone):
@@ -153,6 +169,42 @@ def log_things(client: MlflowClient) -> None:
     client.delete_experiment(kept)
     client.restore_experiment(kept)
     client.delete_experiment(gone)
+    name_things(client, run)
+
+
+def name_things(client: MlflowClient, run: str) -> None:
+    """Do to models, versions and aliases what can be done to them."""
+    for name in ("Late flights", "gone", "again"):
+        client.create_registered_model(name, tags={"team": "delays"}, description=name)
+        for _ in range(3):
+            client.create_model_version(name, "s3://bucket/model", run_id=run, tags={"a": "1"}, description="one")
+    client.set_registered_model_tag("Late flights", "team", "arrivals")
+    client.update_registered_model("Late flights", "Will it be late?")
+    client.set_model_version_tag("Late flights", "1", "b", "2")
+    client.delete_model_version_tag("Late flights", "1", "a")
+    client.update_model_version("Late flights", "1", "another")
+    for version in ("1", "2"):
+        client.set_registered_model_alias("Late flights", "mine", version)
+        client.set_registered_model_alias("Late flights", f"of_{version}", version)
+    client.set_registered_model_alias("Late flights", "challenger", "2")
+    client.delete_registered_model_alias("Late flights", "of_1")
+    client.transition_model_version_stage("Late flights", "1", "Archived")
+    client.delete_model_version("Late flights", "3")
+    client.rename_registered_model("Late flights", "Delays")
+    for name in ("gone", "again"):
+        client.delete_registered_model(name)
+    client.create_registered_model("again")
+    client.create_model_version("again", "s3://bucket/model")
+
+
+async def waive_and_crown(world: World, client: MlflowClient) -> None:
+    """Let a version that was only logged be champion, and another after it."""
+    for number in (1, 2):
+        waiver = WaiveModelVersionGates(pipeline=key_of("Delays"), version=number, waived_by="ada", reason="a trial")
+        await world.publish(waiver)
+    await said(world, ModelVersionGatesWaived, 2)
+    for version in ("1", "2"):
+        await asyncio.to_thread(client.set_registered_model_alias, "Delays", "champion", version)
 
 
 async def test_nothing_is_overwritten_unasked(sqlite_world: World, tmp_path: Path) -> None:
@@ -236,3 +288,33 @@ async def test_other_gates_are_tried_on_recorded_reports(sqlite_world: World, tm
         assert (await client.post("/what-if", json={"gates": [], "model": PIPELINE})).status_code == 422
         other = {"gates": [{"kind": "schema"}], "model": "other"}
         assert (await client.post("/what-if", json=other)).status_code == 404
+
+
+async def test_commands_show_it(sqlite_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gates = tmp_path / "gates.toml"
+    gates.write_text('[[gates]]\nkind = "absolute"\nmetric = "auc"\nat_least = 0.8\n')
+    async with sqlite_world.running(build(sqlite_world.settings(RegistrySettings))) as live:
+        async with httpx.AsyncClient(base_url=f"{live.url}/v1") as client:
+            then = await live_a_life(sqlite_world, client, tmp_path)
+            state = (await client.get("/state")).json()
+        monkeypatch.setenv("EVERLOOP_NATS_URL", sqlite_world.broker.url)
+        for service in ("INGESTION", "TRAINING", "REGISTRY", "SERVING", "MONITORING"):
+            monkeypatch.setenv(f"EVERLOOP_{service}_URL", live.url)
+
+        async def shown(*words: str) -> str:
+            done = await asyncio.to_thread(CliRunner().invoke, app, ["registry", *words])
+            return done.stdout if done.exception is None else str(done.exception)
+
+        assert "champion 2  challenger –  previous 1" in await shown("as-of", then.isoformat())
+        assert "champion 1" in await shown("as-of", "2999-01-01", PIPELINE)
+        assert state["digest"] in await shown("digest")
+        assert json.loads(await shown("digest", "--json")) == state
+        supposed = await shown("what-if", str(gates))
+        assert [line.split()[1:4] for line in supposed.splitlines() if PIPELINE in line] == [
+            ["1", "promoted", "refused"],
+            ["2", "promoted", "refused"],
+        ]
+        gates.write_text("gates = []")
+        assert "declares no gates" in await shown("what-if", str(gates))
+        assert "is no time" in await shown("as-of", "yesterday")
+        assert "model not found" in await shown("as-of", "2026-01-01", "other")
