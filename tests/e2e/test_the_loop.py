@@ -1,10 +1,16 @@
 """A stranger's pipeline through the whole loop, with real NATS, real Ray and all five services."""
 
+import asyncio
 import csv
 import json
 import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
+from zipfile import ZipFile
 
 import nats
 import pytest
@@ -15,7 +21,10 @@ from contracts.training import PipelineRegistered, TrainingRunStarted, TrainingR
 from everloop import load_model
 from everloop.client import Platform
 from everloop.template import new_pipeline
+from services.registry.main import build
+from services.registry.settings import RegistrySettings
 from tests.fixtures.platform import RunningPlatform, first_champion, ready, told
+from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -31,8 +40,8 @@ async def begin(platform: RunningPlatform, client: Platform, name: str, folder: 
     return where / "sample.csv"
 
 
-async def test_a_prediction_leads_back_to_everything_and_its_version_can_be_rebuilt(
-    platform: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_prediction_leads_back_to_everything_and_its_version_outlives_all_of_it(
+    platform: RunningPlatform, sqlite_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ready(platform)
     async with platform.client() as client:
@@ -57,10 +66,59 @@ async def test_a_prediction_leads_back_to_everything_and_its_version_can_be_rebu
     with load_model("parcels@champion") as model:
         assert (model.version, model.predict([ROW]).tolist()) == (1, list(answer.scores))
 
+    run_id = why["run"]["run_id"]
+    followed = json.loads(platform.everloop("lineage", run_id, "--json"))
+    assert (followed["kind"], followed["versions"][0]["newest_predictions"]) == ("run", [prediction_id])
+    assert json.loads(platform.everloop("verify", "parcels", "--json"))["faults"] == 0
+    archive = tmp_path / "parcels.zip"
+    exported = json.loads(platform.everloop("export", "parcels@champion", str(archive), "--json"))
+    # The colleague leaves, and takes everything along.
     shutil.rmtree(sample.parent)
-    rebuilt = json.loads(platform.everloop("rerun", "parcels", "1", "--json"))
+    for kept in ("lake/parcels", f"runs/{run_id}"):
+        shutil.rmtree(platform.home.store / kept)
+    assert platform.everloop("verify", "parcels", "--json", status=1)
 
+    async with an_empty_platform(sqlite_world, monkeypatch) as everloop:
+        status, said = await everloop("import", str(harmed(archive, "bundle/model.onnx")))
+        assert (status, "bundle/model.onnx" in said) == (1, True), said
+        assert not (sqlite_world.home / "store").exists()
+        status, said = await everloop("import", str(archive), "--digest", exported["digest"], "--json")
+        assert status == 0, said
+        status, said = await everloop("rerun", "parcels", "1", "--json")
+        assert status == 0, said
+
+    rebuilt = json.loads(said)
     assert rebuilt["identical"] is True
+    assert rebuilt["bundle_digest"] == rollout.bundle_digest
+
+
+def harmed(archive: Path, member: str) -> Path:
+    """Change one byte of an archive."""
+    with ZipFile(archive) as opened:
+        place = opened.getinfo(member)
+    content = bytearray(archive.read_bytes())
+    content[place.header_offset + place.file_size] ^= 1
+    other = archive.with_name("harmed.zip")
+    other.write_bytes(content)
+    return other
+
+
+@asynccontextmanager
+async def an_empty_platform(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
+    """Run the parts of a platform that an import needs; gives a command line that gives its exit status and words."""
+
+    async def everloop(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "everloop.cli.main", *words, "--home", str(world.home)]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=300)
+        return done.returncode, done.stderr if done.returncode else done.stdout
+
+    async with world.running(build(world.settings(RegistrySettings))) as registry:
+        monkeypatch.setenv("EVERLOOP_NATS_URL", world.broker.url)
+        for service in ("ingestion", "training", "registry", "serving", "monitoring"):
+            monkeypatch.setenv(f"EVERLOOP_{service.upper()}_URL", registry.url)
+        yield everloop
 
 
 def explained(platform: RunningPlatform, prediction_id: str) -> dict[str, dict[str, object]] | None:
