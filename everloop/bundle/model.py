@@ -75,6 +75,7 @@ class Model:
         scorer: Scorer,
         explainer: Callable[[], Explainer],
     ) -> None:
+        self._parts = (manifest, definition, golden, scorer, explainer)
         self.manifest = manifest
         self.definition = definition
         self.golden = golden
@@ -115,6 +116,10 @@ class Model:
             scorer,
             partial(make_explainer, explaining, manifest.objective, preparation, scorer.score_matrix),
         )
+
+    def __reduce__(self) -> tuple[type["Model"], tuple[object, ...]]:
+        """Travel to a Ray worker as parts: an explainer that is made once can't."""
+        return type(self), self._parts
 
     def predict(self, columns: Mapping[str, Sequence[object]]) -> Scores:
         """Score rows given as plain values by feature column.

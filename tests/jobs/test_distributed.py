@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from contracts.bundle import AttributionUnit, BundleFile, ExplanationMethod
+from contracts.gates import ChampionGate, CostGate, LeakageGate
 from contracts.jobs import Engine
+from contracts.pipeline import Promotion
 from everloop import storage
 from everloop.bundle.manifest import read_file, verify
 from everloop.bundle.model import Model
 from ray_jobs.train import train
-from tests.jobs.parcels import Parcels
+from tests.jobs.parcels import Parcels, champion
 from tests.jobs.running import running
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -22,9 +24,16 @@ def parcels(tmp_path: Path) -> Parcels:
 
 
 def test_ray_data_gives_the_bundle_that_this_process_gives(parcels: Parcels) -> None:
-    here = train(parcels.spec("here"))
+    gates = (
+        ChampionGate(metric="auc", confidence=0.9),
+        LeakageGate(),
+        CostGate(false_positive=1, false_negative=2, at_most=1),
+    )
+    definition = parcels.definition.model_copy(update={"promotion": Promotion(gates=gates), "slices": ("shop",)})
+    rival = champion(train(parcels.spec("rival", parameters={"num_leaves": 3}, definition=definition)))
+    here = train(parcels.spec("here", definition=definition, champion=rival))
 
-    with running(parcels.spec("there", engine=Engine.RAY_DATA)) as job:
+    with running(parcels.spec("there", definition=definition, champion=rival, engine=Engine.RAY_DATA)) as job:
         there = job.report()
 
     assert (here.engine, there.engine) == (Engine.IN_PROCESS, Engine.RAY_DATA)
@@ -32,6 +41,10 @@ def test_ray_data_gives_the_bundle_that_this_process_gives(parcels: Parcels) -> 
     for name in BundleFile:
         assert read_file(here.bundle_uri, one, name) == read_file(there.bundle_uri, other, name), name
     assert there.bundle_digest == here.bundle_digest
+    assert there.comparison
+    assert there.comparison.differences[0].value != 0
+    for name in ("comparison", "confusions", "leakage", "slices"):
+        assert getattr(there, name) == getattr(here, name) != (), name
 
 
 @pytest.mark.timeout(600)
