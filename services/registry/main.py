@@ -20,8 +20,8 @@ from services.registry.models.ports import NamedAliases, NamedModels, NamedVersi
 from services.registry.models.store import SqlNamedAliases, SqlNamedModels
 from services.registry.models.versions import SqlNamedVersions
 from services.registry.past import api as past_api
-from services.registry.past.ports import State
-from services.registry.past.store import SqlState
+from services.registry.past.ports import Lives, State
+from services.registry.past.store import SqlLives, SqlState
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.provenance import api as provenance_api
 from services.registry.provenance.ports import Origins, Sides
@@ -43,6 +43,7 @@ PORTS = {
     AliasHistory: SqlAliasHistory,
     Inspections: SqlInspections,
     State: SqlState,
+    Lives: SqlLives,
     Experiments: SqlExperiments,
     Runs: SqlRuns,
     Log: SqlLog,

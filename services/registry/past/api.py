@@ -15,9 +15,10 @@ from services.chassis.http import Tx
 from services.chassis.work import Transaction
 from services.registry.api import AliasesView, DecisionView
 from services.registry.domain import Alias, Aliases, VersionState
+from services.registry.keys import key_of
 from services.registry.mlflow.calls import work_of
 from services.registry.past.asof import VersionThen, as_of
-from services.registry.past.ports import State
+from services.registry.past.ports import Lives, State
 from services.registry.past.whatif import Outcome, Supposed, suppose
 from services.registry.ports import AliasHistory, Models, Versions
 
@@ -105,9 +106,11 @@ async def get_as_of(
     model: str, at: Annotated[AwareDatetime, Query(description="ISO 8601 with a zone.")], tx: Tx
 ) -> ModelAsOf:
     """Get where a model's aliases pointed at some time, and how far its versions were."""
-    if await tx.port(Models).get(model) is None:
+    pipeline = key_of(model)
+    lives = await tx.port(Lives).of_model(pipeline)
+    if lives is None:
         raise RejectedError("model_not_found", model=model)
-    then = as_of(await tx.port(Versions).of_model(model), await tx.port(AliasHistory).of_model(model), at)
+    then = as_of(lives, await tx.port(AliasHistory).of_model(pipeline), at)
     versions = [_version_view(version, then.aliases) for version in then.versions]
     return ModelAsOf(model=model, at=at, aliases=AliasesView.of(then.aliases), versions=versions)
 

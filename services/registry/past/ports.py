@@ -5,6 +5,8 @@ from typing import Protocol
 
 from contracts.envelope import Envelope
 from contracts.message import Message
+from contracts.model import PipelineName
+from services.registry.past.asof import VersionLife
 from services.registry.past.domain import StateDigest
 from services.registry.tracking.domain import Experiment
 
@@ -14,6 +16,13 @@ class State(Protocol):
 
     async def digest(self) -> StateDigest:
         """Read all of it, and sum it up."""
+
+
+class Lives(Protocol):
+    """What became of the versions of any model, deleted ones included."""
+
+    async def of_model(self, pipeline: PipelineName) -> list[VersionLife] | None:
+        """List a model's versions, newest first; None if there is no such model."""
 
 
 class KnownExperiments(Protocol):

@@ -1,10 +1,16 @@
 """The registry's state in SQL, read table by table: a new table is part of the digest without anyone adding it."""
 
+from datetime import datetime
+
 from sqlalchemy import Table, select, text
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from contracts.model import PipelineName
+from services.registry.domain import Decision, VersionState
+from services.registry.past.asof import VersionLife
 from services.registry.past.domain import Part, StateDigest, digest_of_row, part_of
-from services.registry.rows import Row
+from services.registry.rows import ModelRow, Row, VersionRow
 from services.registry.tracking.domain import Experiment
 from services.registry.tracking.rows import ExperimentRow, ExperimentTagRow
 from services.registry.tracking.store import number_of
@@ -34,6 +40,47 @@ class SqlState:
             async for rows in found.mappings().partitions(AT_ONCE):
                 digests += [digest_of_row(dict(row)) for row in rows]
         return part_of(table.name, digests)
+
+
+class SqlLives:
+    """What became of versions, in SQL."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def of_model(self, pipeline: PipelineName) -> list[VersionLife] | None:
+        """List a model's versions, newest first, without their documents; None if there is no such model."""
+        if await self._session.get(ModelRow, pipeline) is None:
+            return None
+        rows = select(*_LIFE).where(col(VersionRow.pipeline) == pipeline).order_by(col(VersionRow.number).desc())
+        return [_life(*row) for row in await (await self._session.connection()).execute(rows)]
+
+
+_LIFE = (
+    col(VersionRow.number),
+    col(VersionRow.registered_at),
+    col(VersionRow.bundle_uri),
+    col(VersionRow.state),
+    col(VersionRow.decided_by),
+    col(VersionRow.decision_reason),
+    col(VersionRow.decided_at),
+    col(VersionRow.deleted_at),
+)
+
+
+def _life(
+    number: int,
+    registered_at: datetime,
+    bundle_uri: str | None,
+    state: str,
+    by: str | None,
+    reason: str | None,
+    at: datetime | None,
+    deleted_at: datetime | None,
+) -> VersionLife:
+    began = VersionState.AWAITING_APPROVAL if bundle_uri else VersionState.LOGGED
+    decision = Decision(by, reason or "", at) if by and at else None
+    return VersionLife(number, registered_at, began, VersionState(state), decision, deleted_at)
 
 
 class SqlKnownExperiments:

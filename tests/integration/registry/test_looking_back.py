@@ -127,10 +127,13 @@ async def test_what_clients_logged_comes_back_too(world: World, monkeypatch: pyt
     async with world.running(build(world.settings(RegistrySettings))) as live:
         client = MlflowClient(tracking_uri=live.url, registry_uri=live.url)
         await asyncio.to_thread(log_things, client)
-        await waive_and_crown(world, client)
+        moments = await waive_and_crown(world, client)
         async with httpx.AsyncClient(base_url=f"{live.url}/v1") as http:
             state = (await http.get("/state")).json()
+            then = [(await http.get("/models/Delays/as-of", params={"at": at.isoformat()})).json() for at in moments]
 
+    assert [one["aliases"]["champion"] for one in then] == [1, 2]
+    assert [one["versions"][-1]["state"] for one in then] == ["promoted", "promoted"]
     done = await rebuilt(world, replace=True)
 
     assert done.before is not None
@@ -197,14 +200,17 @@ def name_things(client: MlflowClient, run: str) -> None:
     client.create_model_version("again", "s3://bucket/model")
 
 
-async def waive_and_crown(world: World, client: MlflowClient) -> None:
-    """Let a version that was only logged be champion, and another after it."""
+async def waive_and_crown(world: World, client: MlflowClient) -> list[datetime]:
+    """Let a version that was only logged be champion, and another after it; gives when each was."""
     for number in (1, 2):
         waiver = WaiveModelVersionGates(pipeline=key_of("Delays"), version=number, waived_by="ada", reason="a trial")
         await world.publish(waiver)
     await said(world, ModelVersionGatesWaived, 2)
+    moments = []
     for version in ("1", "2"):
         await asyncio.to_thread(client.set_registered_model_alias, "Delays", "champion", version)
+        moments.append(utc_now())
+    return moments
 
 
 async def test_nothing_is_overwritten_unasked(sqlite_world: World, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from contracts.registry import (
 from contracts.serving import RolloutRolledBack
 from contracts.training import PipelineRegistered
 from services.registry.domain import Aliases, VersionState, replay
-from services.registry.past.asof import ModelThen, VersionThen, as_of
+from services.registry.past.asof import ModelThen, VersionLife, VersionThen, as_of
 from services.registry.past.replay import counts, take
 from services.registry.past.versions import Unsettled
 from services.registry.ports import Bundles
@@ -140,10 +140,10 @@ class RegistryLife(RuleBasedStateMachine):
             self._log_gives_the_registry_back()
 
     def _every_moment_can_be_seen_again(self) -> None:
-        versions = _run(self.registry.versions.of_model(PIPELINE))
+        lives = [VersionLife.of(version) for version in _run(self.registry.versions.of_model(PIPELINE))]
         history = _run(self.registry.history.of_model(PIPELINE))
         for moment, then in self.moments.items():
-            assert as_of(versions, history, moment) == then
+            assert as_of(lives, history, moment) == then
 
     def _log_gives_the_registry_back(self) -> None:
         for log in (self.log, self.log.older()):
