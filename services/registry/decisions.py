@@ -115,14 +115,12 @@ async def reject(
 async def expire(
     pipeline: str, number: int, models: Models, versions: Versions, history: AliasHistory, *, at: datetime
 ) -> list[Message]:
-    """Refuse a version that nobody, or too few, approved in time.
-
-    Raises:
-        RejectedError: There is no such version.
-    """
-    version, aliases = await _found(pipeline, number, models, versions, history)
-    if not version.overdue(at):
+    """Refuse a version that nobody, or too few, approved in time; one that is gone or decided by now stays as it is."""
+    await models.hold(pipeline)
+    version = await versions.get(pipeline, number)
+    if version is None or not version.overdue(at):
         return []
+    aliases = replay(await history.of_model(pipeline))
     given = len(version.approvals)
     reason = (
         f"the approval expired: {given} of {version.approvals_needed} given by {version.expires_at:%Y-%m-%d %H:%M} UTC"
