@@ -9,17 +9,20 @@ from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause, Subscription
 from services.registry import decisions
 from services.registry.domain import Inspection, Model
-from services.registry.models import waiving
+from services.registry.models import naming, waiving
 from services.registry.models.ports import NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.tracking import own_runs
 from services.registry.tracking.ports import Experiments, Log, Runs
 
 
-async def on_pipeline_registered(event: PipelineRegistered, models: Models, cause: Cause) -> list[Message]:
+async def on_pipeline_registered(
+    event: PipelineRegistered, models: Models, history: AliasHistory, cause: Cause
+) -> list[Message]:
     """Keep the gates and the policy that are in force from now on."""
+    known = await models.get(event.pipeline)
     await models.put(Model(event.pipeline, event.definition, registered_at=cause.said_at))
-    return []
+    return [] if known else await naming.adopt(event.pipeline, history, at=cause.said_at)
 
 
 async def on_run_started(

@@ -7,11 +7,10 @@ from services.registry.keys import key_of
 from services.registry.mlflow.calls import Arguments, Method, WaitingMethod
 from services.registry.mlflow.errors import Code, MlflowError, refuse_value
 from services.registry.mlflow.model_answers import version_answer
-from services.registry.mlflow.model_versions import read_version
 from services.registry.mlflow.names import LATEST, alias_name, model_name, new_alias_name, version_number
 from services.registry.mlflow.registered_models import DONE, Answer
 from services.registry.models import moves
-from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
+from services.registry.models.ports import NamedModels, NamedVersions
 
 
 class OneAlias(Arguments):
@@ -43,14 +42,14 @@ async def delete_alias(arguments: OneAlias, tx: Transaction) -> Answer:
 async def version_by_alias(arguments: OneAlias, tx: Transaction) -> Answer:
     """Get the version that an alias points at."""
     name, alias = model_name(arguments.name), alias_name(arguments.alias)
-    pipeline = key_of(name)
+    pipeline, versions = key_of(name), tx.port(NamedVersions)
     if alias.lower() == LATEST:
-        number = max((one.number for one in await tx.port(NamedVersions).latest([pipeline])), default=None)
+        version = max(await versions.latest([pipeline]), key=lambda one: one.number, default=None)
     else:
-        number = await tx.port(NamedAliases).find(pipeline, alias)
-    if number is None:
+        version = await versions.aliased(pipeline, alias)
+    if version is None or version.name != name:
         _nothing_there(name, alias, is_there=bool(await tx.port(NamedModels).entries([pipeline])))
-    return {"model_version": version_answer(await read_version(name, number, tx))}
+    return {"model_version": version_answer(version)}
 
 
 def _nothing_there(name: str, alias: str, *, is_there: bool) -> NoReturn:

@@ -75,13 +75,13 @@ async def create(arguments: CreateVersion, tx: Transaction) -> Answer:
         description=arguments.description,
         tags=tags,
     )
-    versions = tx.port(NamedVersions)
     if tags.get(IS_PROMPT, "").lower() != "true":
         given = await Sources(tx).follow(given)
     elif given.source not in PROMPTS:
         refuse_value(f"A prompt has no files, so its source is one of: {', '.join(sorted(PROMPTS))}.")
-    number, facts = await naming.log_version(name, given, tx.port(NamedModels), versions, at=utc_now())
-    return await _changed(name, number, facts, tx)
+    version, fact = await naming.log_version(name, given, tx.port(NamedVersions), at=utc_now())
+    tx.say(fact)
+    return {"model_version": version_answer(version)}
 
 
 async def get(arguments: Numbered, tx: Transaction) -> Answer:

@@ -1,19 +1,20 @@
 """Where each alias points now, in SQL."""
 
-from sqlalchemy import delete, update
-from sqlmodel import col
+from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.registry.models.rows import AliasRow
+_POINT = text(
+    "INSERT INTO aliases (pipeline, alias, number) VALUES (:pipeline, :alias, :number)"
+    " ON CONFLICT (pipeline, alias) DO UPDATE SET number = excluded.number"
+)
+_REMOVE = text("DELETE FROM aliases WHERE pipeline = :pipeline AND alias = :alias")
 
 
 async def point(session: AsyncSession, pipeline: str, alias: str, number: int | None) -> None:
     """Point an alias at a version, or at none. The caller holds the model."""
-    this = (col(AliasRow.pipeline) == pipeline, col(AliasRow.alias) == alias)
+    connection = await session.connection()
+    given = {"pipeline": pipeline, "alias": alias}
     if number is None:
-        await session.exec(delete(AliasRow).where(*this))
-        return
-    moved = await session.exec(update(AliasRow).where(*this).values(number=number))
-    if not moved.rowcount:
-        session.add(AliasRow(pipeline=pipeline, alias=alias, number=number))
-        await session.flush()
+        await connection.execute(_REMOVE, given)
+    else:
+        await connection.execute(_POINT, {**given, "number": number})

@@ -5,11 +5,11 @@ points at a champion from outside takes the same way as everyone else, or is tol
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 from contracts.message import Message, utc_now
-from contracts.registered_models import ModelAliasMoved, ModelVersionArchived
+from contracts.registered_models import ModelVersionArchived
 from contracts.registry import RollBackModel
 from services.chassis.errors import RejectedError, TransientError
 from services.chassis.subscriptions import Cause
@@ -17,10 +17,9 @@ from services.chassis.telemetry import current_traceparent
 from services.chassis.work import Transaction, Work
 from services.registry import decisions
 from services.registry.domain import Alias, Aliases, Decision, Inspection, VersionState, changes, replay
-from services.registry.facts import moves
 from services.registry.inspection import DECIDED
 from services.registry.models.domain import HeldModel, Stage, VersionEntry
-from services.registry.models.naming import OWN_ALIASES, found, held, point_alias
+from services.registry.models.naming import OWN_ALIASES, found, held, own_aliases_moved, point_alias
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 
@@ -201,21 +200,10 @@ async def _move(model: HeldModel, to: Callable[[Aliases], Aliases], decision: De
     before = replay(await history.of_model(model.pipeline))
     after = to(before)
     await history.extend(model.pipeline, changes(before, after, decision))
-    for move in moves(before, after):
-        tx.say(
-            ModelAliasMoved(
-                pipeline=model.pipeline,
-                alias=move.alias,
-                version=move.version,
-                previous_version=move.previous_version,
-                moved_by=decision.by,
-                reason=decision.reason,
-                at=decision.at,
-            )
-        )
+    _say(own_aliases_moved(model.pipeline, before, after, decision), tx)
 
 
-def _say(facts: list[Message], tx: Transaction) -> None:
+def _say(facts: Sequence[Message], tx: Transaction) -> None:
     for fact in facts:
         tx.say(fact)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from contracts.message import Message
+from contracts.model import PipelineName
 from contracts.registered_models import (
     ModelAliasMoved,
     ModelCreated,
@@ -15,11 +16,15 @@ from contracts.registered_models import (
     ModelVersionLogged,
 )
 from services.chassis.errors import RejectedError
-from services.registry.domain import Alias
+from services.registry.domain import Alias, Aliases, Decision, changes, replay
+from services.registry.facts import moves
+from services.registry.keys import key_of
 from services.registry.models.domain import HeldModel, NewVersion, VersionEntry
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
+from services.registry.ports import AliasHistory
 
 OWN_ALIASES = frozenset(Alias)
+ADOPTION = "policy:pipeline"
 
 
 async def held(name: str, models: NamedModels) -> HeldModel:
@@ -115,14 +120,19 @@ async def tag(name: str, key: str, value: str | None, models: NamedModels, *, at
 
 
 async def log_version(
-    name: str, version: NewVersion, models: NamedModels, versions: NamedVersions, *, at: datetime
-) -> tuple[int, list[Message]]:
-    """Register what a client logged; its number, and what is to be said."""
-    model = await held(name, models)
-    number = await versions.add(model.pipeline, version, at=at)
-    logged = ModelVersionLogged(
-        pipeline=model.pipeline,
-        version=number,
+    name: str, version: NewVersion, versions: NamedVersions, *, at: datetime
+) -> tuple[VersionEntry, ModelVersionLogged]:
+    """Register what a client logged; what it became, and what is to be said.
+
+    Raises:
+        RejectedError: There is no such model.
+    """
+    logged = await versions.add(key_of(name), version, at=at)
+    if logged is None or logged.name != name:
+        raise RejectedError("registered_model_not_found", name=name)
+    fact = ModelVersionLogged(
+        pipeline=logged.pipeline,
+        version=logged.number,
         source=version.source,
         location=version.location,
         run_id=version.run_id,
@@ -132,7 +142,7 @@ async def log_version(
         tags=dict(version.tags),
         at=at,
     )
-    return number, [logged]
+    return logged, fact
 
 
 async def describe_version(
@@ -199,3 +209,29 @@ async def point_alias(
             pipeline=model.pipeline, alias=alias, version=number, previous_version=previous, moved_by=by, at=at
         )
     ]
+
+
+def own_aliases_moved(
+    pipeline: PipelineName, before: Aliases, after: Aliases, decision: Decision
+) -> list[ModelAliasMoved]:
+    """Say where the registry's own aliases point now, where nothing else that is said tells it."""
+    return [
+        ModelAliasMoved(
+            pipeline=pipeline,
+            alias=move.alias,
+            version=move.version,
+            previous_version=move.previous_version,
+            moved_by=decision.by,
+            reason=decision.reason,
+            at=decision.at,
+        )
+        for move in moves(before, after)
+    ]
+
+
+async def adopt(pipeline: PipelineName, history: AliasHistory, *, at: datetime) -> list[Message]:
+    """Let a pipeline have a model that was only logged so far: from now on its gates decide who is champion."""
+    before, after = replay(await history.of_model(pipeline)), Aliases()
+    decision = Decision(ADOPTION, "the model has a pipeline now, whose gates decide", at)
+    await history.extend(pipeline, changes(before, after, decision))
+    return [*own_aliases_moved(pipeline, before, after, decision)]

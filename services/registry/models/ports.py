@@ -42,8 +42,8 @@ class NamedModels(Protocol):
 class NamedVersions(Protocol):
     """Versions of both kinds by number, with what people say about them."""
 
-    async def add(self, pipeline: PipelineName, version: NewVersion, *, at: datetime) -> int:
-        """Register what was logged, under the next number. The model is held."""
+    async def add(self, pipeline: PipelineName, version: NewVersion, *, at: datetime) -> VersionEntry | None:
+        """Register what was logged, under the next number; None if there is no such model."""
 
     async def describe(self, pipeline: PipelineName, number: int, description: str | None, *, at: datetime) -> None:
         """Describe a version in other words."""
@@ -62,6 +62,9 @@ class NamedVersions(Protocol):
 
     async def get(self, pipeline: PipelineName, number: int) -> VersionEntry | None:
         """Find a version."""
+
+    async def aliased(self, pipeline: PipelineName, alias: str) -> VersionEntry | None:
+        """Find the version that an alias points at."""
 
     async def entries(self, versions: Sequence[tuple[PipelineName, int]]) -> list[VersionEntry]:
         """Read versions, in the order asked for; those that are not there are left out."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import asc, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,7 +20,12 @@ from services.registry.rows import AliasChangeRow, ModelRow, VersionRow
 OF_A_MODEL = (VersionRow, ModelTagRow, VersionTagRow, AliasRow, AliasChangeRow)
 """Rows that a model takes along when its key changes."""
 
-_HELD = (col(ModelRow.pipeline), col(ModelRow.name), col(ModelRow.is_pipeline), col(ModelRow.description))
+_HOLD = (
+    update(ModelRow)
+    .where(col(ModelRow.pipeline) == bindparam("key"), col(ModelRow.deleted_at).is_(None))
+    .values(turn=ModelRow.turn + 1)
+    .returning(col(ModelRow.pipeline), col(ModelRow.name), col(ModelRow.is_pipeline), col(ModelRow.description))
+)
 
 
 class SqlNamedModels:
@@ -70,9 +75,7 @@ class SqlNamedModels:
     async def hold_key(self, pipeline: PipelineName) -> HeldModel | None:
         """Find a model by key and let nobody else decide about it before this transaction ends."""
         # As with pipelines: an update takes the lock before anything is read.
-        there = update(ModelRow).where(col(ModelRow.pipeline) == pipeline, col(ModelRow.deleted_at).is_(None))
-        held = there.values(turn=ModelRow.turn + 1).returning(*_HELD).execution_options(synchronize_session=False)
-        row = (await self._session.exec(held)).first()
+        row = (await (await self._session.connection()).execute(_HOLD, {"key": pipeline})).first()
         return HeldModel(*row) if row else None
 
     async def describe(self, pipeline: PipelineName, description: str | None, *, at: datetime) -> None:

@@ -2,43 +2,32 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, join, not_, or_, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, join, not_, or_, tuple_, update
 from sqlalchemy import select as sql_select
-from sqlmodel import asc, col, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.model import PipelineName
 from services.registry.domain import Alias, Decision, VersionState
 from services.registry.models.domain import NewVersion, VersionEntry
+from services.registry.models.reading import SHOWN, THERE, aliased, entry, numbered
 from services.registry.models.rows import AliasRow, VersionTagRow
 from services.registry.rows import ModelRow, VersionRow
 
 AT_ONCE = 1000
 """How many versions are named in one statement, which may have only so many parameters."""
-_THERE = col(VersionRow.deleted_at).is_(None)
 _PUT_AWAY = or_(col(VersionRow.archived), col(VersionRow.state) == VersionState.PROMOTED.value)
-_SHOWN: tuple[Any, ...] = (
-    col(VersionRow.pipeline),
-    col(ModelRow.name),
-    col(VersionRow.number),
-    col(VersionRow.bundle_uri).is_not(None),
-    col(VersionRow.source),
-    col(VersionRow.location),
-    col(VersionRow.source_run_id),
-    col(VersionRow.run_link),
-    col(VersionRow.model_id),
-    col(VersionRow.description),
-    col(VersionRow.registered_at),
-    col(VersionRow.updated_at),
-    col(VersionRow.archived),
-    col(VersionRow.state),
-    col(VersionRow.decision_reason),
+_COUNTED = (
+    update(ModelRow)
+    .where(col(ModelRow.pipeline) == bindparam("key"), col(ModelRow.deleted_at).is_(None))
+    .values(turn=ModelRow.turn + 1, last_number=ModelRow.last_number + 1, updated_at=bindparam("at"))
+    .returning(col(ModelRow.name), col(ModelRow.last_number))
 )
-"""Columns of an entry, in its order: a bundle's documents are large, and nobody who lists versions reads them."""
+_NEW = insert(VersionRow)
+_NEW_TAG = insert(VersionTagRow)
 
 
 class SqlNamedVersions:
@@ -47,34 +36,50 @@ class SqlNamedVersions:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, pipeline: PipelineName, version: NewVersion, *, at: datetime) -> int:
-        """Register what was logged, under the next number. The model is held."""
-        model = update(ModelRow).where(col(ModelRow.pipeline) == pipeline)
-        counted = model.values(last_number=ModelRow.last_number + 1, updated_at=at)
-        taken = counted.returning(col(ModelRow.last_number)).execution_options(synchronize_session=False)
-        number: int = (await self._session.exec(taken)).scalar_one()
-        await self._session.exec(
-            insert(VersionRow).values(
-                pipeline=pipeline,
-                number=number,
-                verdicts=[],
-                source=version.source,
-                location=version.location,
-                source_run_id=version.run_id,
-                run_link=version.run_link,
-                model_id=version.model_id,
-                description=version.description,
-                registered_at=at,
-                updated_at=at,
-                archived=False,
-                state=VersionState.LOGGED.value,
-            )
-        )
+    async def add(self, pipeline: PipelineName, version: NewVersion, *, at: datetime) -> VersionEntry | None:
+        """Register what was logged, under the next number; None if there is no such model."""
+        connection = await self._session.connection()
+        counted = (await connection.execute(_COUNTED, {"key": pipeline, "at": at})).first()
+        if counted is None:
+            return None
+        name, number = counted
+        row = {
+            "pipeline": pipeline,
+            "number": number,
+            "verdicts": [],
+            "source": version.source,
+            "location": version.location,
+            "source_run_id": version.run_id,
+            "run_link": version.run_link,
+            "model_id": version.model_id,
+            "description": version.description,
+            "registered_at": at,
+            "updated_at": at,
+            "archived": False,
+            "state": VersionState.LOGGED.value,
+        }
+        await connection.execute(_NEW, row)
         if version.tags:
             of = {"pipeline": pipeline, "number": number}
-            rows = [{**of, "key": key, "value": value} for key, value in version.tags.items()]
-            await self._session.exec(insert(VersionTagRow), params=rows)
-        return number
+            await connection.execute(_NEW_TAG, [{**of, "key": key, "value": version.tags[key]} for key in version.tags])
+        return VersionEntry(
+            pipeline=pipeline,
+            name=name,
+            number=number,
+            is_bundle=False,
+            source=version.source,
+            location=version.location,
+            run_id=version.run_id,
+            run_link=version.run_link,
+            model_id=version.model_id,
+            description=version.description,
+            created_at=at,
+            updated_at=at,
+            archived=False,
+            state=VersionState.LOGGED,
+            reason=None,
+            tags=version.tags,
+        )
 
     async def describe(self, pipeline: PipelineName, number: int, description: str | None, *, at: datetime) -> None:
         """Describe a version in other words."""
@@ -111,15 +116,18 @@ class SqlNamedVersions:
 
     async def get(self, pipeline: PipelineName, number: int) -> VersionEntry | None:
         """Find a version."""
-        found = await self.entries([(pipeline, number)])
-        return found[0] if found else None
+        return await numbered(self._session, pipeline, number)
+
+    async def aliased(self, pipeline: PipelineName, alias: str) -> VersionEntry | None:
+        """Find the version that an alias points at."""
+        return await aliased(self._session, pipeline, alias)
 
     async def entries(self, versions: Sequence[tuple[PipelineName, int]]) -> list[VersionEntry]:
         """Read versions, in the order asked for; those that are not there are left out."""
         found = {}
         for start in range(0, len(versions), AT_ONCE):
-            for entry in await self._read(versions[start : start + AT_ONCE]):
-                found[entry.pipeline, entry.number] = entry
+            for version in await self._read(versions[start : start + AT_ONCE]):
+                found[version.pipeline, version.number] = version
         return [found[version] for version in versions if version in found]
 
     async def latest(self, pipelines: Sequence[PipelineName]) -> list[VersionEntry]:
@@ -131,7 +139,7 @@ class SqlNamedVersions:
         )
         others = (
             select(VersionRow.pipeline, func.max(col(VersionRow.number)))
-            .where(col(VersionRow.pipeline).in_(pipelines), _THERE, not_(select(AliasRow).where(pointed).exists()))
+            .where(col(VersionRow.pipeline).in_(pipelines), THERE, not_(select(AliasRow).where(pointed).exists()))
             .group_by(VersionRow.pipeline, _PUT_AWAY)
         )
         aliased = select(AliasRow.pipeline, AliasRow.number).where(
@@ -150,20 +158,16 @@ class SqlNamedVersions:
         for tag in await self._session.exec(of_them):
             tags[tag.pipeline, tag.number][tag.key] = tag.value
         aliases: dict[tuple[str, int], list[str]] = defaultdict(list)
-        pointing = select(AliasRow).where(_among(AliasRow, versions)).order_by(asc(AliasRow.alias))
+        pointing = select(AliasRow).where(_among(AliasRow, versions))
         for alias in await self._session.exec(pointing):
             aliases[alias.pipeline, alias.number].append(alias.alias)
         of_models = join(VersionRow, ModelRow, col(ModelRow.pipeline) == VersionRow.pipeline)
         # The library's own select names the types of four columns at most.
-        shown: Any = sql_select(*_SHOWN).select_from(of_models).where(_among(VersionRow, versions), _THERE)
+        shown: Any = sql_select(*SHOWN).select_from(of_models).where(_among(VersionRow, versions), THERE)
         return [
-            _entry(row, tags[row.pipeline, row.number], aliases[row.pipeline, row.number])
+            entry(row, tags[row.pipeline, row.number], aliases[row.pipeline, row.number])
             for row in await self._session.exec(shown)
         ]
-
-
-def _entry(row: Any, tags: dict[str, str], aliases: list[str]) -> VersionEntry:
-    return replace(VersionEntry(*row), state=VersionState(row.state), tags=tags, aliases=tuple(aliases))
 
 
 def _among(

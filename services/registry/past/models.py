@@ -83,7 +83,8 @@ async def version_logged(event: ModelVersionLogged, versions: NamedVersions) -> 
         description=event.description,
         tags=event.tags,
     )
-    _same(event.version, await versions.add(event.pipeline, version, at=event.at))
+    added = await versions.add(event.pipeline, version, at=event.at)
+    _same(event.version, added.number if added else None)
     return []
 
 

@@ -25,13 +25,14 @@ from services.registry.domain import (
     AliasChange,
     Aliases,
     Decision,
+    Inspection,
     Model,
     ModelVersion,
     VersionState,
     forerunner,
     replay,
 )
-from services.registry.handlers import on_pipeline_registered, on_run_succeeded
+from services.registry.handlers import on_run_succeeded
 from services.registry.ports import AliasHistory, Bundles, Inspections, Models, Versions
 
 Moving = ModelVersionAwaitingApproval | ModelVersionPromoted | ModelVersionDemoted | ModelVersionRejected
@@ -43,6 +44,24 @@ class Unsettled:
 
     registered: dict[tuple[str, int], ModelVersionRegistered] = field(default_factory=dict)
     judged: dict[tuple[str, int], ModelVersion] = field(default_factory=dict)
+
+
+async def pipeline_registered(event: PipelineRegistered, models: Models, cause: Cause) -> list[Message]:
+    """Keep its gates and its policy; the aliases it took from a model that was only logged are said by themselves."""
+    await models.put(Model(event.pipeline, event.definition, registered_at=cause.said_at))
+    return []
+
+
+async def pipeline_registered(event: PipelineRegistered, models: Models, cause: Cause) -> list[Message]:
+    """Keep the gates and the policy that were in force from then on."""
+    await models.put(Model(event.pipeline, event.definition, registered_at=cause.said_at))
+    return []
+
+
+async def run_succeeded(event: TrainingRunSucceeded, inspections: Inspections, cause: Cause) -> list[Message]:
+    """Have its bundle read, unless the log goes on to tell what became of it."""
+    await inspections.add(Inspection(f"run:{event.run_id}", event, cause, due_at=cause.received_at))
+    return []
 
 
 async def version_registered(event: ModelVersionRegistered, unsettled: Unsettled) -> list[Message]:
@@ -229,8 +248,8 @@ async def _move(
 
 
 REPLAYED = (
-    Subscription(PipelineRegistered, on_pipeline_registered),
-    Subscription(TrainingRunSucceeded, on_run_succeeded),
+    Subscription(PipelineRegistered, pipeline_registered),
+    Subscription(TrainingRunSucceeded, run_succeeded),
     Subscription(ModelVersionRegistered, version_registered),
     Subscription(ModelVersionGatesEvaluated, gates_evaluated),
     Subscription(ModelVersionImported, version_imported),

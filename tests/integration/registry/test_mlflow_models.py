@@ -302,3 +302,25 @@ async def test_a_logged_version_is_champion_once_a_person_answers_for_it(world: 
         assert (await client.get_model_version("flights", 1)).current_stage == "Archived"
         moves = [(one.alias, one.version, one.previous_version) for one in await said(world, ModelAliasMoved, 4)]
         assert moves == [("challenger", 1, None), ("challenger", 2, 1), ("champion", 2, None), ("challenger", None, 2)]
+
+
+async def test_a_pipeline_takes_over_a_model_that_was_only_logged(sqlite_world: World, tmp_path: Path) -> None:
+    async with running(sqlite_world) as client:
+        await client.create_registered_model(PIPELINE, description="by hand")
+        await client.create_model_version(PIPELINE, S3)
+        await sqlite_world.publish(
+            WaiveModelVersionGates(pipeline=PIPELINE, version=1, waived_by="ada", reason="nothing better yet")
+        )
+        await said(sqlite_world, ModelVersionGatesWaived)
+        await client.set_registered_model_alias(PIPELINE, "champion", 1)
+
+        await sqlite_world.publish(pipeline_registered())
+        taken = (await said(sqlite_world, ModelAliasMoved, 2))[-1]
+        await sqlite_world.publish(leave_run(tmp_path))
+        (promoted,) = await said(sqlite_world, ModelVersionPromoted)
+
+        assert (taken.alias, taken.version, taken.previous_version) == ("champion", None, 1)
+        assert (promoted.version, promoted.previous_version) == (2, None)
+        model = await client.get_registered_model(PIPELINE)
+        assert (model.description, model.aliases) == ("by hand", {"champion": "2"})
+        assert "PERMISSION_DENIED" in await client.refused("set_registered_model_alias", PIPELINE, "champion", 1)
