@@ -47,12 +47,6 @@ class Unsettled:
 
 
 async def pipeline_registered(event: PipelineRegistered, models: Models, cause: Cause) -> list[Message]:
-    """Keep its gates and its policy; the aliases it took from a model that was only logged are said by themselves."""
-    await models.put(Model(event.pipeline, event.definition, registered_at=cause.said_at))
-    return []
-
-
-async def pipeline_registered(event: PipelineRegistered, models: Models, cause: Cause) -> list[Message]:
     """Keep the gates and the policy that were in force from then on."""
     await models.put(Model(event.pipeline, event.definition, registered_at=cause.said_at))
     return []
