@@ -32,7 +32,6 @@ from services.registry.domain import (
     forerunner,
     replay,
 )
-from services.registry.handlers import on_run_succeeded
 from services.registry.ports import AliasHistory, Bundles, Inspections, Models, Versions
 
 Moving = ModelVersionAwaitingApproval | ModelVersionPromoted | ModelVersionDemoted | ModelVersionRejected
