@@ -26,7 +26,7 @@ JSON = "application/json"
 class Arguments(BaseModel):
     """What a call is given. As in protobuf's JSON, numbers may be texts, and unknown names are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 A = TypeVar("A", bound=Arguments)
@@ -179,7 +179,7 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         read = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise MlflowError(Code.BAD_REQUEST, f"The body is not JSON: {error}.") from error
+        raise MlflowError(Code.INVALID_PARAMETER_VALUE, f"The body is not JSON: {error}.") from error
     if not isinstance(read, dict):
-        raise MlflowError(Code.BAD_REQUEST, "The body must be a JSON object.")
+        refuse_value("The body must be a JSON object.")
     return read

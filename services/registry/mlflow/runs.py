@@ -6,7 +6,7 @@ from random import SystemRandom
 from typing import Annotated, Any
 from uuid import uuid4
 
-from pydantic import BeforeValidator
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from services.chassis.work import Transaction
 from services.registry.mlflow.calls import Arguments, Method, done
@@ -34,9 +34,9 @@ class CreateRun(Arguments):
 
 
 class OfRun(Arguments):
-    """A run, by its id."""
+    """A run, by its id; MLflow once called it otherwise."""
 
-    run_id: Required
+    run_id: Annotated[Required, Field(validation_alias=AliasChoices("run_id", "run_uuid"))]
 
 
 class UpdateRun(OfRun):

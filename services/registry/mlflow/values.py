@@ -18,7 +18,7 @@ Value = Annotated[float, AfterValidator(storable)]
 class Part(BaseModel):
     """An object within arguments."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Entry(Part):

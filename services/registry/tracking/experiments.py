@@ -21,8 +21,10 @@ async def find(experiment_id: str, experiments: Experiments) -> Experiment:
     """Find an experiment, deleted or not.
 
     Raises:
-        RejectedError: There is none.
+        RejectedError: There is none, or that is no experiment's id.
     """
+    if not (experiment_id.isascii() and experiment_id.isdigit()):
+        raise RejectedError("not_a_number", field="experiment_id", experiment_id=experiment_id[:100])
     experiment = await experiments.get(experiment_id)
     if experiment is None:
         raise RejectedError("experiment_not_found", experiment_id=experiment_id)

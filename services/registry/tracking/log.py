@@ -111,14 +111,14 @@ class SqlLog:
             await connection.execute(_ADD_MODEL_POINT, of_models)
 
     async def add_params(self, run_id: str, params: Mapping[str, str]) -> dict[str, str]:
-        """Add parameters that are not there yet; tells those that were, with the values they keep."""
+        """Add parameters that are not there yet; tells those that keep another value."""
         connection = await self._session.connection()
         given = [{"run_id": run_id, "key": key, "value": params[key]} for key in sorted(params)]
         added = await connection.execute(_ADD_PARAM, given)
         if added.rowcount == len(given):
             return {}
         there = await connection.execute(_PARAMS, {"run_id": run_id, "keys": list(params)})
-        return dict(there.all())
+        return {key: value for key, value in there if value != params[key]}
 
     async def set_tags(self, run_id: str, tags: Mapping[str, str | None]) -> tuple[TagChange, ...]:
         """Set tags, or remove them; tells what changed."""

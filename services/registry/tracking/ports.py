@@ -72,7 +72,7 @@ class Log(Protocol):
         """Add parameters that are not there yet.
 
         Returns:
-            Those that were there, with the values they keep.
+            Those that were there with another value, which they keep.
         """
 
     async def set_tags(self, run_id: str, tags: Mapping[str, str | None]) -> tuple[TagChange, ...]:

@@ -185,10 +185,8 @@ async def note_model(run_id: str, described: Mapping[str, Any], runs: Runs, log:
 
 
 async def _add_params(run: Run, params: Mapping[str, str], log: Log) -> None:
-    kept = await log.add_params(run.id, params)
-    changed = {key: value for key, value in kept.items() if params[key] != value}
-    if changed:
-        said = "; ".join(f"{key} is {value!r}, not {params[key]!r}" for key, value in sorted(changed.items()))
+    if kept := await log.add_params(run.id, params):
+        said = "; ".join(f"{key} is {value!r}, not {params[key]!r}" for key, value in sorted(kept.items()))
         raise RejectedError("param_cannot_change", field="params", run_id=run.id, logged=said)
 
 

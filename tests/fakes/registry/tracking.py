@@ -117,7 +117,7 @@ class InMemoryRuns:
 
     async def add_params(self, run_id: str, params: Mapping[str, str]) -> dict[str, str]:
         known = self.logged[run_id].params
-        kept = {key: known[key] for key in params if key in known}
+        kept = {key: known[key] for key in params if known.get(key, params[key]) != params[key]}
         known |= {key: value for key, value in params.items() if key not in known}
         return kept
 
@@ -132,12 +132,40 @@ class InMemoryRuns:
 
     async def add_datasets(self, run: Run, inputs: Sequence[DatasetInput]) -> tuple[DatasetInput, ...]:
         known = self.logged[run.id].datasets
-        names = {(one.dataset.name, one.dataset.digest) for one in known}
-        new = [one for one in inputs if (one.dataset.name, one.dataset.digest) not in names]
-        known += new
-        return tuple(new)
+        before = len(known)
+        for one in inputs:
+            if (one.dataset.name, one.dataset.digest) not in {
+                (each.dataset.name, each.dataset.digest) for each in known
+            }:
+                known.append(one)
+        return tuple(known[before:])
 
     async def add_models(self, run_id: str, *, used: Sequence[str] = (), made: Sequence[ModelOutput] = ()) -> None:
         logged = self.logged[run_id]
         logged.used += [one for one in used if one not in logged.used]
         logged.made += [one for one in made if one not in logged.made]
+
+
+class InMemoryMetricHistory:
+    """The points of the runs in memory."""
+
+    def __init__(self, runs: InMemoryRuns) -> None:
+        self._runs = runs
+
+    async def of(self, run_id: str, key: str, *, offset: int = 0, limit: int | None = None) -> list[Metric]:
+        points = sorted(self._of(run_id, key), key=lambda point: (point.timestamp_ms, point.step, point.value))
+        return points[offset:][:limit]
+
+    async def sampled(self, run_id: str, key: str, *, steps: tuple[int, int] | None, points: int) -> list[Metric]:
+        first, last = steps or (-(2**63), 2**63)
+        within = [point for point in self._of(run_id, key) if first <= point.step <= last]
+        within.sort(key=lambda point: (point.step, point.timestamp_ms, point.value))
+        final = len(within) - 1
+        if final < points:
+            return within
+        if points == 1:
+            return within[-1:]
+        return [within[-(-part * final // (points - 1))] for part in range(points)]
+
+    def _of(self, run_id: str, key: str) -> list[Metric]:
+        return [point for point in self._runs.logged.get(run_id, Logged()).metrics if point.key == key]
