@@ -6,7 +6,8 @@ from everloop import storage
 from services.chassis.service import Service
 from services.chassis.work import Reconciler
 from services.registry import api, handlers
-from services.registry.artifacts.ports import Artifacts
+from services.registry.artifacts.holders import SqlHolders
+from services.registry.artifacts.ports import Artifacts, Holders
 from services.registry.artifacts.store import StoredArtifacts
 from services.registry.bundles import StoredBundles
 from services.registry.expiry import Expirer
@@ -52,6 +53,7 @@ PORTS = {
     ModelSearch: SqlModelSearch,
     LoggedModelSearch: SqlLoggedModelSearch,
     LoggedModels: SqlLoggedModels,
+    Holders: SqlHolders,
     NamedModels: SqlNamedModels,
     NamedVersions: SqlNamedVersions,
     NamedAliases: SqlNamedAliases,

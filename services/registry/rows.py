@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKeyConstraint, Text
+from sqlalchemy import JSON, ForeignKeyConstraint, Index, Text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -57,7 +57,10 @@ class VersionRow(Row, table=True):
     """
 
     __tablename__ = "versions"
-    __table_args__ = (ForeignKeyConstraint(["pipeline"], ["models.pipeline"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["pipeline"], ["models.pipeline"]),
+        Index("ix_versions_location", "location", postgresql_using="hash"),  # a URI may be too long for a tree
+    )
 
     pipeline: str = Field(primary_key=True)
     number: int = Field(primary_key=True)

@@ -1,10 +1,11 @@
 """Where a file may be: below the root, and nowhere else however its path is read."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
-from services.chassis.errors import MalformedError
+from services.chassis.errors import MalformedError, RejectedError
 
 SCHEME = "mlflow-artifacts"
 MAX_NAME_BYTES = 255
@@ -18,6 +19,53 @@ class Artifact:
 
     name: str
     size_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A registered version that has its files at some place.
+
+    Attributes:
+        name: Its model's.
+        number: Its number.
+        decided: Somebody, or gates, have said something about it since it was logged.
+    """
+
+    name: str
+    number: int
+    decided: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.number}"
+
+
+def check_write(path: str, holders: Iterable[Holder]) -> None:
+    """Let what was decided about stay as it was then.
+
+    Args:
+        path: What is to be written.
+        holders: Versions that have their files there, or the directory it is in.
+
+    Raises:
+        RejectedError: One of them was decided about.
+    """
+    for holder in holders:
+        if holder.decided:
+            raise RejectedError("version_was_decided_about", path=path, version=holder)
+
+
+def check_delete(path: str, holders: Iterable[Holder]) -> None:
+    """Let no version lose its files.
+
+    Args:
+        path: What is to be deleted.
+        holders: Versions that have their files there, above or below.
+
+    Raises:
+        RejectedError: There is one.
+    """
+    for holder in holders:
+        raise RejectedError("version_needs_its_files", path=path, version=holder)
 
 
 def checked(path: str) -> str:

@@ -1,9 +1,9 @@
-"""What keeps artifacts."""
+"""What keeps artifacts, and who needs them."""
 
 from collections.abc import AsyncIterable, Iterator
 from typing import Protocol
 
-from services.registry.artifacts.domain import Artifact
+from services.registry.artifacts.domain import Artifact, Holder
 
 
 class Artifacts(Protocol):
@@ -27,3 +27,13 @@ class Artifacts(Protocol):
 
     async def delete(self, path: str) -> None:
         """Delete a file, or a directory with everything below it, if it is there."""
+
+
+class Holders(Protocol):
+    """Registered versions by where their files are, deleted ones left out."""
+
+    async def above(self, path: str) -> list[Holder]:
+        """List those that have their files at a path, or in a directory that it is in."""
+
+    async def below(self, path: str) -> list[Holder]:
+        """List those that have their files in a directory below a path."""

@@ -10,9 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from services.registry.artifacts.domain import Artifact
-from services.registry.artifacts.ports import Artifacts
-from services.registry.mlflow.calls import JSON, failure
+from services.registry.artifacts.domain import Artifact, check_delete, check_write, checked
+from services.registry.artifacts.ports import Artifacts, Holders
+from services.registry.mlflow.calls import JSON, failure, work_of
 from services.registry.mlflow.errors import Code, MlflowError, refuse_value
 
 ROOT = "/mlflow-artifacts/artifacts"
@@ -67,11 +67,18 @@ class _Proxy:
         return StreamingResponse(self._artifacts.read(path), headers=headers, media_type=kind)
 
     async def put(self, request: Request) -> Response:
-        await self._artifacts.write(_path(request), request.stream())
+        path = _path(request)
+        async with work_of(request).transaction(write=False) as transaction:
+            check_write(path, await transaction.port(Holders).above(path))
+        await self._artifacts.write(path, request.stream())
         return _json({})
 
     async def delete(self, request: Request) -> Response:
-        await self._artifacts.delete(_path(request))
+        path = _path(request)
+        async with work_of(request).transaction(write=False) as transaction:
+            holders = transaction.port(Holders)
+            check_delete(path, [*await holders.above(path), *await holders.below(path)])
+        await self._artifacts.delete(path)
         return _json({})
 
 
@@ -94,7 +101,7 @@ def _path(request: Request) -> str:
     if request.url.query:
         # Clients send the name `a?b` as it is: without this, `a` would be read, written or deleted.
         refuse_value(f"Invalid path: '{path}?{request.url.query}'")
-    return path
+    return checked(path)
 
 
 async def _no_multipart(request: Request) -> Response:

@@ -8,6 +8,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from mlflow.pyfunc import PythonModel
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 ROWS = pd.DataFrame({"a": [1.0, 2.0]})
 TWICE = [2.0, 4.0]
@@ -71,6 +72,13 @@ def main(url: str) -> None:
     )
     for uri in uris:
         assert list(mlflow.pyfunc.load_model(uri).predict(ROWS)) == TWICE, uri
+
+    try:
+        get_artifact_repository(model.artifact_location).delete_artifacts("MLmodel")
+    except OSError as error:
+        assert "version=times/1" in str(error)  # noqa: PT017  # no pytest here
+    else:
+        raise AssertionError("a version lost a file")
 
     client.delete_logged_model(external.model_id)
     try:

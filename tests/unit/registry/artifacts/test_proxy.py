@@ -4,13 +4,17 @@ import asyncio
 import gc
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from starlette.types import ASGIApp, Message
+from fastapi import FastAPI
+from starlette.types import Message
 
 from services.chassis.http import create_app
+from services.registry.artifacts.domain import Holder
+from services.registry.artifacts.ports import Holders
 from services.registry.artifacts.store import StoredArtifacts
 from services.registry.mlflow.artifacts import artifact_routes
 from services.registry.mlflow.edge import mlflow_routes
@@ -23,9 +27,36 @@ async def ready() -> dict[str, str]:
     return {}
 
 
-def proxy_of(folder: Path) -> ASGIApp:
+class OneVersion:
+    """Knows one version, which has its files in one directory."""
+
+    def __init__(self, directory: str, *, decided: bool) -> None:
+        self._directory = directory
+        self._version = Holder("trees", 1, decided=decided)
+
+    async def above(self, path: str) -> list[Holder]:
+        return [self._version] if f"{path}/".startswith(f"{self._directory}/") else []
+
+    async def below(self, path: str) -> list[Holder]:
+        return [self._version] if self._directory.startswith(f"{path}/") else []
+
+    @asynccontextmanager
+    async def transaction(self, *, write: bool) -> AsyncIterator["OneVersion"]:
+        """Be what opens transactions, too."""
+        assert not write
+        yield self
+
+    def port(self, protocol: type[object]) -> "OneVersion":
+        """Be the only port there is."""
+        assert protocol is Holders
+        return self
+
+
+def proxy_of(folder: Path) -> FastAPI:
     routes = mlflow_routes(*artifact_routes(StoredArtifacts(str(folder))))
-    return create_app("registry", router=None, routes=routes, check=ready)
+    app = create_app("registry", router=None, routes=routes, check=ready)
+    app.state.work = OneVersion("0/registered/artifacts/model", decided=False)
+    return app
 
 
 @pytest.fixture
@@ -38,8 +69,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def client(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(proxy_of(folder))
+def app(folder: Path) -> FastAPI:
+    return proxy_of(folder)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://registry/api/2.0/mlflow-artifacts") as client:
         yield client
 
@@ -100,6 +136,32 @@ async def test_a_file_cannot_be_where_something_else_is(client: httpx.AsyncClien
 
     assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     assert (await client.get("/artifacts/0/a/b")).content == b"x"
+
+
+@pytest.mark.parametrize(
+    "gone", ["0/registered/artifacts/model/MLmodel", "0/registered/artifacts/model", "0/registered"]
+)
+async def test_a_version_keeps_its_files(client: httpx.AsyncClient, gone: str) -> None:
+    await client.put("/artifacts/0/registered/artifacts/model/MLmodel", content=b"flavors")
+
+    answer = await client.delete(f"/artifacts/{gone}")
+
+    assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED")
+    assert "version=trees/1" in answer.json()["message"]
+    assert (await client.get("/artifacts/0/registered/artifacts/model/MLmodel")).content == b"flavors"
+    assert (await client.delete("/artifacts/0/registered/artifacts/plot.png")).json() == {}
+
+
+async def test_what_was_decided_about_stays_as_it_was_then(app: FastAPI, client: httpx.AsyncClient) -> None:
+    model = "/artifacts/0/registered/artifacts/model"
+    await client.put(f"{model}/MLmodel", content=b"flavors")
+    app.state.work = OneVersion("0/registered/artifacts/model", decided=True)
+
+    answers = [await client.put(f"{model}/{name}", content=b"other") for name in ("MLmodel", "code/new.py")]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert (await client.get(f"{model}/MLmodel")).content == b"flavors"
+    assert (await client.put("/artifacts/0/registered/artifacts/plot.png", content=b"x")).json() == {}
 
 
 @pytest.mark.parametrize("verb", ["GET", "PUT", "DELETE"])
