@@ -1,6 +1,6 @@
 """The ``mlflow-artifacts`` proxy: clients list, get, put and delete files without access to the store."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from mimetypes import guess_type
 from typing import Any
 from urllib.parse import quote
@@ -68,9 +68,15 @@ class _Proxy:
 
     async def put(self, request: Request) -> Response:
         path = _path(request)
-        async with work_of(request).transaction(write=False) as transaction:
-            check_write(path, await transaction.port(Holders).above(path))
-        await self._artifacts.write(path, request.stream())
+
+        async def pieces() -> AsyncIterator[bytes]:
+            await _may_write(path, request)
+            async for piece in request.stream():
+                yield piece
+            # An upload takes its time, and a decision may have been made meanwhile.
+            await _may_write(path, request)
+
+        await self._artifacts.write(path, pieces())
         return _json({})
 
     async def delete(self, request: Request) -> Response:
@@ -102,6 +108,11 @@ def _path(request: Request) -> str:
         # Clients send the name `a?b` as it is: without this, `a` would be read, written or deleted.
         refuse_value(f"Invalid path: '{path}?{request.url.query}'")
     return checked(path)
+
+
+async def _may_write(path: str, request: Request) -> None:
+    async with work_of(request).transaction(write=False) as transaction:
+        check_write(path, await transaction.port(Holders).above(path))
 
 
 async def _no_multipart(request: Request) -> Response:

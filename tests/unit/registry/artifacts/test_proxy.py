@@ -198,6 +198,19 @@ async def test_nobody_looks_out(client: httpx.AsyncClient, path: str) -> None:
     assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
 
 
+async def test_what_was_decided_about_during_an_upload_stays_too(app: FastAPI, client: httpx.AsyncClient) -> None:
+    model = "/artifacts/0/registered/artifacts/model/MLmodel"
+    await client.put(model, content=b"flavors")
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"other "
+        app.state.work = OneVersion("0/registered/artifacts/model", decided=True)
+        yield b"flavors"
+
+    assert (await client.put(model, content=slowly())).status_code == 403
+    assert (await client.get(model)).content == b"flavors"
+
+
 async def test_clients_are_told_to_upload_in_one_piece(client: httpx.AsyncClient) -> None:
     answer = await client.post("/mpu/create/0/run/artifacts", json={"path": "a", "num_parts": 2})
 
