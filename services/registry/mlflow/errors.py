@@ -8,7 +8,6 @@ from typing import NoReturn
 class Code(Enum):
     """MLflow's error codes that are said here, each with its HTTP status (``mlflow.exceptions``)."""
 
-    BAD_REQUEST = HTTPStatus.BAD_REQUEST, "BAD_REQUEST"
     INVALID_PARAMETER_VALUE = HTTPStatus.BAD_REQUEST, "INVALID_PARAMETER_VALUE"
     RESOURCE_ALREADY_EXISTS = HTTPStatus.BAD_REQUEST, "RESOURCE_ALREADY_EXISTS"
     PERMISSION_DENIED = HTTPStatus.FORBIDDEN, "PERMISSION_DENIED"
