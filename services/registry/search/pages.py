@@ -3,17 +3,18 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import Row, Select
+from sqlalchemy import Row, Select, and_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.registry.search.language import SearchError
 from services.registry.search.ports import Page, Question
 from services.registry.search.searchable import Searchable
-from services.registry.search.sorting import Part, Place, Sort, behind
+from services.registry.search.sorting import Group, Part, Place, Sort, behind
 
 Columns = TypeVarTuple("Columns")
 MAX_TOKEN = 200_000
@@ -25,7 +26,13 @@ _Found = tuple[Row[Any], list[Place]]
 
 
 async def page(
-    session: AsyncSession, rows: Select[*Columns], searchable: Searchable, question: Question, *, of: Iterable[str]
+    session: AsyncSession,
+    rows: Select[*Columns],
+    searchable: Searchable,
+    question: Question,
+    *,
+    of: Iterable[str],
+    group: Group | None = None,
 ) -> Page[Any]:
     """Read a page of the rows that are asked for.
 
@@ -35,6 +42,7 @@ async def page(
         searchable: How they can be asked for.
         question: What is asked of them.
         of: What else the answer depends on; a token goes on with the same question only.
+        group: Which groups' rows are asked for; unset: they are in none.
 
     Returns:
         The columns of each row, and behind them those it is sorted by.
@@ -44,6 +52,8 @@ async def page(
     """
     sorts = searchable.sorts(question.order)
     parts, others = sorts[0].narrowed(searchable.conditions(question.filter))
+    if group:
+        parts = tuple(replace(part, where=and_(part.where, group.holds(part, sorts[0]))) for part in parts)
     return await sorted_page(session, rows.where(*searchable.where(others)), sorts, question, of=of, parts=parts)
 
 

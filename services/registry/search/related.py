@@ -80,15 +80,21 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Numbers(Pairs):
-    """Pairs whose values are numbers, with ``is_nan`` beside: NaN is unequal to all, and sorted after every number."""
+    """Pairs whose values are numbers, with ``is_nan`` beside: NaN is unequal to all, and sorted after every number.
+
+    Attributes:
+        group: The column that says which group their owner is in, if there is one.
+    """
 
     operators: frozenset[Operator] = NUMBER
+    group: str | None = None
 
     def sort(self, name: str, *, ascending: bool) -> Sort:
         """Sort by the value of a key."""
         row: Any = aliased(self.rows)
         join = row, self._named(row, name)
-        joined = Joined(Key(Kind.METRIC, name), partial(self._compared, row))
+        group = getattr(row, self.group) if self.group else None
+        joined = Joined(Key(Kind.METRIC, name), partial(self._compared, row), group)
         return number_sort(row, join, self._without(name), ascending=ascending, joined=joined)
 
     def _compared(self, row: Any, condition: Condition) -> ColumnElement[bool]:

@@ -33,10 +33,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Joined:
-    """A value that was joined to sort by it, so that conditions about it need not look it up again."""
+    """A value that was joined to sort by it, so that what is asked of it need not be looked up again.
+
+    Attributes:
+        key: What it is the value of.
+        compared: Says whether a condition about it holds.
+        group: Where it is said beside it which group its thing is in, if it is.
+    """
 
     key: Key
     compared: Callable[[Condition], ColumnElement[bool]]
+    group: Column | None = None
 
 
 _ALL = Part(0, true())
@@ -132,6 +139,27 @@ class Sort:
 
     def _beyond(self, value: Any) -> ColumnElement[bool]:
         return compare(self._value, Operator.MORE if self._ascending else Operator.LESS, value)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The groups whose things are asked for: experiments, for their runs.
+
+    Attributes:
+        column: Where a thing says which group it is in.
+        among: Those that are asked for.
+    """
+
+    column: Column
+    among: Sequence[int]
+
+    def holds(self, part: Part, sort: Sort) -> ColumnElement[bool]:
+        """Say which things are in the groups, by what the part has joined if that says it too.
+
+        Said of both, a database that has not counted its rows yet joins them by the group, each with each.
+        """
+        beside = sort.joined.group if sort.joined and part.join else None
+        return compare(self.column if beside is None else beside, Operator.IN, self.among)
 
 
 def behind(sorts: Sequence[Sort], places: Sequence[Place]) -> ColumnElement[bool]:

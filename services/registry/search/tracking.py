@@ -13,6 +13,7 @@ from services.registry.search.pages import page
 from services.registry.search.ports import Page, Question
 from services.registry.search.related import Linked, Numbers, Pairs
 from services.registry.search.searchable import Attribute, Searchable, identifier, number, text
+from services.registry.search.sorting import Group
 from services.registry.tracking import store
 from services.registry.tracking.domain import Experiment, Run, Stage
 from services.registry.tracking.rows import (
@@ -48,7 +49,7 @@ RUNS = Searchable(
         "Run Name": "run_name",
     },
     related={
-        Kind.METRIC: Numbers(LatestMetricRow, {**_OF_RUN, "experiment_id": col(RunRow.experiment_id)}),
+        Kind.METRIC: Numbers(LatestMetricRow, _OF_RUN, group="experiment_id"),
         Kind.PARAMETER: Pairs(ParamRow, _OF_RUN),
         Kind.TAG: Pairs(RunTagRow, _OF_RUN),
         Kind.DATASET: Linked(RunDatasetRow, _OF_RUN, frozenset({"name", "digest", "context"})),
@@ -86,9 +87,10 @@ class SqlTrackingSearch:
 
     async def runs(self, experiment_ids: Sequence[str], stages: Sequence[Stage], question: Question) -> Page[Run]:
         """Find runs of some experiments."""
-        among = [store.number_of(experiment_id) for experiment_id in experiment_ids]
-        rows = store.RUNS.where(col(RunRow.experiment_id).in_(among), col(RunRow.stage).in_(stages))
-        found = await page(self._session, rows, RUNS, question, of=("runs", *experiment_ids, *stages))
+        group = Group(col(RunRow.experiment_id), [store.number_of(experiment_id) for experiment_id in experiment_ids])
+        rows = store.RUNS.where(col(RunRow.stage).in_(stages))
+        asked = ("runs", *experiment_ids, *stages)
+        found = await page(self._session, rows, RUNS, question, of=asked, group=group)
         return Page([store.run_of(row) for row in found.things], found.token)
 
     async def _tags(self, ids: Sequence[int | None]) -> dict[int | None, dict[str, str]]:
