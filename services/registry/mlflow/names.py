@@ -12,7 +12,6 @@ LONGEST_NAME = 256
 LONGEST_ALIAS = 255
 LONGEST_KEY = 250
 LONGEST_VALUE = 100_000
-LARGEST_NUMBER = 2**31 - 1
 LATEST = "latest"
 _ALIAS = re.compile(r"[\w-]+")
 _VERSION_ALIAS = re.compile(r"[vV]\d+")
@@ -41,11 +40,9 @@ def model_name(name: str, parameter: str = "name") -> str:
 def version_number(version: str) -> int:
     """Check a version's number."""
     try:
-        number = int(version)
+        return int(version)
     except ValueError:
         refuse_value(f"Parameter 'version' must be an integer, got '{version}'.")
-    # Databases count no further, so there is no such version.
-    return number if 0 < number <= LARGEST_NUMBER else 0
 
 
 def alias_name(alias: str) -> str:

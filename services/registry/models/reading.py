@@ -32,6 +32,8 @@ SHOWN: tuple[Any, ...] = (
 )
 """Columns of an entry, in its order: a bundle's documents are large, and nobody who lists versions reads them."""
 THERE = col(VersionRow.deleted_at).is_(None)
+LARGEST_NUMBER = 2**31 - 1
+"""Databases count no further, so there is no such version."""
 _PIPELINE: ColumnElement[str] = bindparam("pipeline")
 
 
@@ -62,6 +64,8 @@ _ALIASED = _with_all(
 
 async def numbered(session: AsyncSession, pipeline: PipelineName, number: int) -> VersionEntry | None:
     """Read a version by its number."""
+    if not 0 < number <= LARGEST_NUMBER:
+        return None
     return await _read(session, _NUMBERED, {"pipeline": pipeline, "number": number})
 
 

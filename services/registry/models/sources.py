@@ -24,6 +24,8 @@ REMOTE = frozenset(
 LATEST = "latest"
 PROMPTS = frozenset({"dummy-source", "prompt-template"})
 """What MLflow's clients give as the source of a prompt, which has no files."""
+LONGEST_NUMBER = 10
+"""Digits of a version's number, at most."""
 DEEPEST = 8
 """How often a path may be percent-encoded in itself before nobody looks further."""
 
@@ -95,7 +97,7 @@ class Sources:
         if alias and alias.lower() != LATEST:
             return await self.tx.port(NamedAliases).find(pipeline, alias)
         if suffix.isdecimal():
-            return int(suffix)
+            return int(suffix) if len(suffix) <= LONGEST_NUMBER else None
         latest = await self.tx.port(NamedVersions).latest([pipeline])
         if (alias or suffix).lower() != LATEST:
             latest = [version for version in latest if version.stage.value.lower() == suffix.lower()]
@@ -128,10 +130,13 @@ def check_source(source: str) -> None:
         plain = decoded
     else:
         raise _unusable(source, "it is encoded too often")
-    if faults := {"#", "?", "\0", "\\"} & set(plain):
+    if faults := {letter for letter in plain if letter in "#?\\" or not letter.isprintable()}:
         raise _unusable(source, f"{min(faults)!r} must not be in it")
-    parts = urlsplit(plain)
-    if parts.scheme.lower() not in REMOTE:
+    try:
+        parts, given = urlsplit(plain), urlsplit(source)
+    except ValueError as error:
+        raise _unusable(source, "it is no URI") from error
+    if parts.scheme.lower() not in REMOTE or given.scheme != parts.scheme:
         raise _unusable(source, "it is no URI of a remote store, a run or a model")
     if parts.scheme.lower() in (MODELS, RUNS, PROXIED) and (parts.netloc or not parts.path.startswith("/")):
         raise _unusable(source, f"it must be {parts.scheme.lower()}:/…, of this registry")
