@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -118,6 +118,7 @@ def test_a_feature_from_after_the_event_is_counted() -> None:
         lambda rows: len({label for _, label in rows}) == 2
     )
 )
+@settings(deadline=None)
 def test_power_of_two_labels_is_the_auc(rows: list[tuple[int, bool]]) -> None:
     values, labels = np.array([value for value, _ in rows], float), np.array([label for _, label in rows], float)
 
@@ -125,6 +126,7 @@ def test_power_of_two_labels_is_the_auc(rows: list[tuple[int, bool]]) -> None:
 
 
 @given(values=st.lists(st.integers(-20, 20), min_size=3, max_size=40))
+@settings(deadline=None)
 def test_power_is_a_correlation_of_order_alone(values: list[int]) -> None:
     column, order = np.array(values, float), np.arange(len(values), dtype=float)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -183,6 +183,7 @@ def _waiting(needed: int) -> ModelVersion:
 
 
 @given(people=st.lists(st.sampled_from(["ada", "Ada", "bob", "eve"]), max_size=6), needed=st.integers(1, 2))
+@settings(deadline=None)
 def test_promotion_takes_as_many_different_people_as_asked(people: list[str], needed: int) -> None:
     version = _waiting(needed)
     refused = 0

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -134,6 +134,7 @@ def test_only_the_interval_that_was_asked_for_counts(measured: dict[str, Any]) -
 @given(
     lower=st.floats(-1, 1), width=st.floats(0, 1), one=st.floats(-1, 1), other=st.floats(-1, 1), higher=st.booleans()
 )
+@settings(deadline=None)
 def test_who_passes_a_margin_passes_every_smaller_one(
     lower: float, width: float, one: float, other: float, higher: bool
 ) -> None:
@@ -180,6 +181,7 @@ def test_no_slice_may_be_worse_than_the_worst() -> None:
     max_loss=st.floats(0, 0.5),
     higher=st.booleans(),
 )
+@settings(deadline=None)
 def test_passing_means_that_no_large_slice_loses_more(
     aucs: list[tuple[float, float, int]], max_loss: float, higher: bool
 ) -> None:
@@ -214,6 +216,7 @@ def test_mistakes_cost_what_they_are_said_to() -> None:
 
 
 @given(wrong=st.tuples(st.integers(0, 45), st.integers(0, 45)), costs=st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)))
+@settings(deadline=None)
 def test_cost_grows_with_every_mistake(wrong: tuple[int, int], costs: tuple[float, float]) -> None:
     gate = CostGate(false_positive=costs[0], false_negative=costs[1], threshold=0.5, at_most=1e9)
     few = _judged(gate, confusions=(_confusion(*wrong, threshold=0.5),))
