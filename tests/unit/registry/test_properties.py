@@ -148,10 +148,20 @@ class RegistryLife(RuleBasedStateMachine):
     def _log_gives_the_registry_back(self) -> None:
         for log in (self.log, self.log.older()):
             again = InMemoryRegistry()
-            ports = {**again.ports, Bundles: self.registry.bundles, Unsettled: Unsettled()}
-            _run(_retell(log, ports))
-            assert _state(again) == _state(self.registry)
+            retold = {**self.ports_of(again), Bundles: self.registry.bundles, Unsettled: Unsettled()}
+            _run(_retell(log, retold))
+            assert self.state_of(again) == self.state_of(self.registry)
             assert _run(again.inspections.due(datetime.max.replace(tzinfo=self.registry.now.tzinfo), limit=9)) == []
+
+    def ports_of(self, registry: InMemoryRegistry) -> dict[type, object]:
+        return registry.ports
+
+    def state_of(self, registry: InMemoryRegistry) -> tuple[object, ...]:
+        return (
+            _run(registry.models.all()),
+            _run(registry.versions.of_model(PIPELINE)),
+            _run(registry.history.of_model(PIPELINE)),
+        )
 
     def _hear(self, message: Message) -> list[Message]:
         self.log.add([message], self.registry.now)
@@ -183,14 +193,6 @@ class RegistryLife(RuleBasedStateMachine):
 def _registered(promotion: Promotion) -> PipelineRegistered:
     event = pipeline_registered()
     return event.model_copy(update={"definition": event.definition.model_copy(update={"promotion": promotion})})
-
-
-def _state(registry: InMemoryRegistry) -> tuple[object, ...]:
-    return (
-        _run(registry.models.all()),
-        _run(registry.versions.of_model(PIPELINE)),
-        _run(registry.history.of_model(PIPELINE)),
-    )
 
 
 async def _retell(log: InMemoryLog, ports: dict[type, object]) -> None:
