@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.chassis.errors import RejectedError
 from services.chassis.work import Transaction
 from services.registry.mlflow import values
 from services.registry.mlflow.calls import Arguments, Method, done
@@ -71,10 +70,7 @@ async def get(asked: OfExperiment, tx: Transaction) -> Mapping[str, Any]:
 
 async def get_by_name(asked: NamedExperiment, tx: Transaction) -> Mapping[str, Any]:
     """Tell about an experiment."""
-    experiment = await tx.port(Experiments).named(asked.experiment_name)
-    if experiment is None:
-        raise RejectedError("experiment_not_found", name=asked.experiment_name)
-    return {"experiment": values.experiment(experiment)}
+    return {"experiment": values.experiment(await experiments.find_named(asked.experiment_name, tx.port(Experiments)))}
 
 
 async def rename(asked: RenameExperiment, tx: Transaction) -> Mapping[str, Any]:

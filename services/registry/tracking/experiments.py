@@ -31,6 +31,18 @@ async def find(experiment_id: str, experiments: Experiments) -> Experiment:
     return experiment
 
 
+async def find_named(name: str, experiments: Experiments) -> Experiment:
+    """Find an experiment by its name, deleted or not.
+
+    Raises:
+        RejectedError: There is none.
+    """
+    experiment = await experiments.named(name)
+    if experiment is None:
+        raise RejectedError("experiment_not_found", name=name)
+    return experiment
+
+
 async def create(
     name: str, experiments: Experiments, *, at_ms: int, location: str | None = None, tags: Mapping[str, str]
 ) -> tuple[Experiment, Message]:

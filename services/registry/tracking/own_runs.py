@@ -12,6 +12,7 @@ from uuid import UUID
 
 from contracts.message import Message
 from contracts.training import FailureReason, TrainingRunFailed, TrainingRunStarted, TrainingRunSucceeded
+from services.chassis.errors import RejectedError
 from services.registry.tracking import experiments, facts, runs
 from services.registry.tracking.domain import DATASET_CONTEXT, Dataset, DatasetInput, Experiment, Metric, Run, RunStatus
 from services.registry.tracking.limits import LONGEST_DATASET_DIGEST
@@ -93,7 +94,12 @@ async def _experiment(pipeline: str, kept: Experiments, at: datetime) -> tuple[E
     known = await kept.named(pipeline)
     if known:
         return known, []
-    experiment, created = await experiments.create(pipeline, kept, at_ms=_ms(at), tags={"everloop.pipeline": pipeline})
+    tags = {"everloop.pipeline": pipeline}
+    try:
+        experiment, created = await experiments.create(pipeline, kept, at_ms=_ms(at), tags=tags)
+    except RejectedError:
+        # Another fact about the pipeline is heard at this moment.
+        return await experiments.find_named(pipeline, kept), []
     return experiment, [created]
 
 

@@ -9,9 +9,10 @@ from contracts.bundle import BundleFile, DataType, FileEntry, Manifest, Signatur
 from contracts.catalog import MESSAGES
 from contracts.jobs import Engine, SplitReport, TrainingReport
 from contracts.message import Message
-from contracts.pipeline import Gate, Objective, Policy
+from contracts.pipeline import Gate, Objective, Policy, TriggerKind
 from contracts.streams import TRACKING, stream_of
-from contracts.training import PipelineRegistered, TrainingRunSucceeded
+from contracts.training import Cause as TrainingCause
+from contracts.training import PipelineRegistered, TrainingRunStarted, TrainingRunSucceeded
 from services.chassis.subscriptions import Cause
 from services.registry import handlers
 from services.registry.domain import Evidence
@@ -43,6 +44,21 @@ def pipeline_registered(
     """Register the pipeline of the story."""
     definition = examples.definition(gates=gates, policy=policy, **promotion)
     return PipelineRegistered(pipeline=PIPELINE, definition=definition, code=examples.code())
+
+
+def training_run_started(**changes: Any) -> TrainingRunStarted:
+    """Say that the first run began."""
+    content = {
+        "pipeline": PIPELINE,
+        "run_id": run_id(1),
+        "attempt": 1,
+        "cause": TrainingCause(kind=TriggerKind.DATA, message_id="m-0", reason="new data"),
+        "dataset_version": 3,
+        "dataset_digest": digest("d"),
+        "code_digest": digest("c"),
+        "parameters": {"num_leaves": 31},
+    }
+    return TrainingRunStarted(**(content | changes))
 
 
 def run_succeeded(number: int = 1, **changes: Any) -> TrainingRunSucceeded:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ from contracts.tracking import (
 )
 from services.registry.main import build
 from services.registry.settings import RegistrySettings
+from tests.contracts.examples import PIPELINE
+from tests.fakes.registry.examples import training_run_started
+from tests.fakes.registry.runs import leave_run
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
 
@@ -196,3 +200,24 @@ async def test_a_run_tells_which_data_and_models_it_used(world: World, session: 
     data, models = await said(world, RunLinked, 2)
     assert [use.name for use in data.datasets] == ["ones"]
     assert [(made.model_id, made.step) for made in models.models_made] == [("m-1", 7)]
+
+
+async def test_everloops_own_runs_are_among_them(world: World, session: Session, tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    started = training_run_started(run_id=run.run_id, parameters={"num_leaves": 31})
+
+    def talk(client: MlflowClient) -> None:
+        experiment = client.get_experiment_by_name(PIPELINE)
+        assert experiment is not None
+        known = client.get_run(run.run_id.hex)
+        assert (known.info.experiment_id, known.info.status) == (experiment.experiment_id, "FINISHED")
+        assert known.data.params == {"num_leaves": "31"}
+        assert known.data.metrics == run.metrics
+        assert known.data.tags["everloop.bundle_digest"] == run.bundle_digest
+
+    for fact in (started, run):
+        await world.publish(fact)
+    await said(world, RunUpdated)
+    await said(world, RunLinked)
+
+    await session(talk)

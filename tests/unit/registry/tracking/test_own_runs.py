@@ -6,30 +6,14 @@ from itertools import permutations
 import pytest
 
 from contracts.message import Message
-from contracts.pipeline import TriggerKind
 from contracts.tracking import ExperimentCreated, RunCreated, RunLinked, RunLogged, RunUpdated
-from contracts.training import Cause, FailureReason, TrainingRunFailed, TrainingRunStarted
+from contracts.training import FailureReason, TrainingRunFailed
 from services.registry.tracking.domain import Run, RunRecord, RunStatus
-from tests.contracts.examples import NOON, PIPELINE, digest
-from tests.fakes.registry.examples import InMemoryRegistry, run_id, run_succeeded
+from tests.contracts.examples import NOON, PIPELINE
+from tests.fakes.registry.examples import InMemoryRegistry, run_id, run_succeeded, training_run_started
 
 RUN = run_id(1).hex
 AT_MS = int(NOON.timestamp()) * 1000
-
-
-def started(**changes: object) -> TrainingRunStarted:
-    content = {
-        "pipeline": PIPELINE,
-        "run_id": run_id(1),
-        "attempt": 1,
-        "cause": Cause(kind=TriggerKind.DATA, message_id="m-0", reason="new data"),
-        "dataset_version": 3,
-        "dataset_digest": digest("d"),
-        "code_digest": digest("c"),
-        "parameters": {"num_leaves": 31},
-        "seed": 7,
-    }
-    return TrainingRunStarted.model_validate(content | changes)
 
 
 async def tell(registry: InMemoryRegistry, *messages: Message) -> tuple[Run, RunRecord]:
@@ -41,7 +25,7 @@ async def tell(registry: InMemoryRegistry, *messages: Message) -> tuple[Run, Run
 async def test_a_run_shows_what_decides_its_outcome() -> None:
     registry = InMemoryRegistry()
 
-    run, record = await tell(registry, started(commit="abc"))
+    run, record = await tell(registry, training_run_started(commit="abc", seed=7))
 
     experiment = await registry.experiments.named(PIPELINE)
     assert experiment is not None
@@ -58,7 +42,7 @@ async def test_a_run_shows_how_good_its_model_is() -> None:
     registry = InMemoryRegistry()
     succeeded = run_succeeded(1)
 
-    run, record = await tell(registry, started(), succeeded)
+    run, record = await tell(registry, training_run_started(), succeeded)
 
     assert (run.status, run.ended_ms) == (RunStatus.FINISHED, AT_MS)
     assert {metric.key: metric.value for metric in record.metrics} == succeeded.metrics
@@ -72,14 +56,14 @@ async def test_a_run_shows_how_good_its_model_is() -> None:
 async def test_a_run_shows_why_it_has_no_model(reason: FailureReason, status: RunStatus) -> None:
     failed = TrainingRunFailed(pipeline=PIPELINE, run_id=run_id(1), reason=reason, detail="no memory", attempts=1)
 
-    run, record = await tell(InMemoryRegistry(), started(), failed)
+    run, record = await tell(InMemoryRegistry(), training_run_started(), failed)
 
     assert run.status is status
     assert (record.tags["everloop.failure"], record.tags["everloop.detail"]) == (reason.value, "no memory")
 
 
 async def test_the_order_in_which_a_run_is_heard_of_changes_nothing() -> None:
-    story = (started(), started(attempt=2), run_succeeded(1, duration_s=60.0))
+    story = (training_run_started(), training_run_started(attempt=2), run_succeeded(1, duration_s=60.0))
 
     ends = set()
     for order in permutations(story):
@@ -92,7 +76,7 @@ async def test_the_order_in_which_a_run_is_heard_of_changes_nothing() -> None:
 
 async def test_hearing_twice_changes_nothing() -> None:
     registry = InMemoryRegistry()
-    once = await tell(registry, started(), run_succeeded(1))
+    once = await tell(registry, training_run_started(), run_succeeded(1))
     registry.now += timedelta(0)
 
-    assert await tell(registry, started(), run_succeeded(1)) == once
+    assert await tell(registry, training_run_started(), run_succeeded(1)) == once
