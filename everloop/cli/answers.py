@@ -6,7 +6,7 @@ import typer
 
 from everloop.cli import options
 from everloop.cli.exits import CommandError
-from everloop.cli.output import console, gate_name, metrics, number, show_json, when
+from everloop.cli.output import commit_of, console, gate_name, metrics, number, show_json, when
 from everloop.cli.session import with_platform
 
 if TYPE_CHECKING:
@@ -133,9 +133,7 @@ def _run_branch(tree: "Tree", answer: "Why") -> None:
     data = run.add(f"on dataset version {answer.data['version']}  {answer.data['digest']}")
     if "raw_digest" in answer.data:
         data.add(f"newest file  {answer.data['raw_digest']}  [dim]{answer.data['raw_uri']}[/dim]")
-    commit = f"  commit {answer.code['commit'][:12]}" if answer.code["commit"] else ""
-    commit += " with uncommitted changes" if answer.code.get("modified") else ""
-    run.add(f"by code      {answer.code['digest']}{commit}")
+    run.add(f"by code      {answer.code['digest']}  {commit_of(answer.code)}".rstrip())
     run.add(f"in environment {answer.environment['digest']}")
 
 

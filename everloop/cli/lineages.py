@@ -6,7 +6,7 @@ import typer
 
 from everloop.cli import options
 from everloop.cli.models import show_version
-from everloop.cli.output import console, number, say, show_json, table, when
+from everloop.cli.output import commit_of, console, number, say, show_json, table, when
 from everloop.cli.session import with_platform
 
 if TYPE_CHECKING:
@@ -117,14 +117,15 @@ def _draw(tree: "Tree", one: "Branch") -> None:
         cause = one.run["cause"]
         run.add(f"because of {cause['kind']}  {escape(cause.get('reason') or '')}".rstrip())
         run.add(f"[dim]everloop trace {one.run['correlation_id']}[/dim]")
-    version.add(f"by code {made['code_digest']}{_commit(made)}")
+    version.add(f"by code {made['code_digest']}  {commit_of(made)}".rstrip())
     version.add(f"in environment {made['environment_digest']}")
     if decided := known["decision"]:
         version.add(f"{known['state']} by {escape(decided['by'])} {when(decided['at'])}")
     for move in one.moves:
         version.add(f"{move['alias']} since {when(move['at'])}, by {escape(move['by'])}")
     if one.deployment:
-        version.add(f"[green]answers[/green] since {when(one.deployment['since'])}")
+        since = when(one.deployment["since"])
+        version.add("[green]answers[/green]" + (f" since {since}" if since else ""))
     if one.predictions:
         told = f"answered {one.predictions['predictions']:,} rows in {one.predictions['windows']} windows"
         newest = version.add(told)
@@ -132,12 +133,6 @@ def _draw(tree: "Tree", one: "Branch") -> None:
             newest.add(f"[dim]everloop why {prediction}[/dim]")
     for name, reason in one.missing.items():
         version.add(f"[dim]{name} is not known: {escape(reason)}[/dim]")
-
-
-def _commit(made: "Mapping[str, Any]") -> str:
-    if not made.get("commit"):
-        return ""
-    return f"  commit {made['commit'][:12]}" + (" with uncommitted changes" if made.get("modified") else "")
 
 
 def _tell(found: "Mapping[str, Any]", *, platform_code: bool) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from everloop.cli import options
 from everloop.cli.exits import CommandError, Exit
-from everloop.cli.output import gate_name, metrics, pairs, say, short, show_json, table, when
+from everloop.cli.output import commit_of, gate_name, metrics, pairs, say, short, show_json, table, when
 from everloop.cli.session import with_platform
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def show_version(model: str, found: "Mapping[str, Any]") -> None:
             "run": made["run_id"],
             "dataset": f"version {made['dataset']['version']}, {made['dataset']['digest']}\n"
             f"{made['dataset']['table_uri']} @ {made['dataset']['delta_version']}",
-            "code": made["code_digest"] + (f"\ncommit {made['commit']}" if made.get("commit") else ""),
+            "code": f"{made['code_digest']}\n{commit_of(made)}".rstrip(),
             "environment": made["environment_digest"],
             "seed": made["seed"],
             "parameters": "  ".join(f"{name}={value}" for name, value in made["parameters"].items()) or None,

@@ -106,6 +106,13 @@ def gate_name(verdict: Mapping[str, Any]) -> str:
     return f"{gate['kind']} {gate['metric']}" if "metric" in gate else str(gate["kind"])
 
 
+def commit_of(made: Mapping[str, Any]) -> str:
+    """Write the commit of a lineage, or of a part of one; nothing where there was none."""
+    if not made.get("commit"):
+        return ""
+    return f"commit {made['commit'][:12]}" + (" with uncommitted changes" if made.get("modified") else "")
+
+
 def number(value: Any) -> str | None:
     """Write a number in at most five digits."""
     return None if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from everloop.client.why import Part
 _VERSION = re.compile(r"(?P<model>[a-z][a-z0-9_]*)(?:/(?P<number>[1-9][0-9]*)|@(?P<alias>[^@/]+))")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
+Ask = Callable[[str, str], Awaitable[Any]]
 Told = tuple[str, int]
 """A version: its model's name and its number."""
 
@@ -173,10 +175,11 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
     """
     known = await platform.get("registry", f"/v1/models/{model}/versions/{number}")
     made, missing = known["lineage"], dict[str, str]()
+    maybe = partial(_asked, platform)
 
-    async def part(label: str, service: str, path: str) -> Any:
+    async def part(label: str, service: str, path: str, ask: Ask = platform.get) -> Any:
         try:
-            return await platform.get(service, path)
+            return await ask(service, path)
         except ClientError as error:
             missing[label] = str(error)
             return None
@@ -185,9 +188,9 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
         part("moves", "registry", f"/v1/models/{model}/aliases"),
         part("run", "training", f"/v1/runs/{made['run_id']}"),
         part("data", "ingestion", f"/v1/datasets/{model}/versions/{made['dataset']['version']}"),
-        part("deployment", "serving", f"/v1/deployments/{model}"),
-        part("predictions", "monitoring", f"/v1/monitors/{model}"),
-        part("predictions", "monitoring", f"/v1/monitors/{model}/versions/{number}/predictions"),
+        part("deployment", "serving", f"/v1/deployments/{model}", maybe),
+        part("predictions", "monitoring", f"/v1/monitors/{model}", maybe),
+        part("predictions", "monitoring", f"/v1/monitors/{model}/versions/{number}/predictions", maybe),
     )
     if data and data["digest"] != made["dataset"]["digest"]:
         # An imported version's dataset is another's, whatever its number.
