@@ -20,6 +20,7 @@ from contracts.registry import (
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
 from services.registry.domain import Alias, AliasChange, Aliases, Decision, Model, ModelVersion, VersionState, replay
+from services.registry.finding import bundle_of
 from services.registry.ports import AliasHistory, Models, Versions
 
 router = APIRouter(tags=["registry"])
@@ -143,7 +144,7 @@ async def list_versions(model: str, tx: Tx) -> list[VersionSummary]:
 @router.get("/models/{model}/versions/{version}")
 async def get_version(model: str, version: VersionNumber, tx: Tx) -> VersionView:
     """Get a version: its manifest, lineage, verdicts and the decision about it."""
-    found = await _version(model, version, tx)
+    found = await bundle_of(model, version, tx)
     summary = _summary(found, replay(await tx.port(AliasHistory).of_model(model)))
     return VersionView(
         **summary.model_dump(),

@@ -14,8 +14,9 @@ from services.chassis.http import Tx
 from services.chassis.work import Transaction, Work
 from services.registry.api import AliasChangeView, DecisionView
 from services.registry.domain import Alias, ModelVersion, VersionState, replay
+from services.registry.finding import bundle_of
 from services.registry.mlflow.calls import work_of
-from services.registry.ports import AliasHistory, Versions
+from services.registry.ports import AliasHistory
 from services.registry.provenance.comparison import VersionDiff, compare
 from services.registry.provenance.origins import Origin
 from services.registry.provenance.ports import Origins, Sides
@@ -64,7 +65,7 @@ async def diff_versions(
 ) -> VersionDiff:
     """Say what differs between two versions: parameters, metrics, data, code, environment, definition, gates."""
     async with work.transaction(write=False) as tx:
-        one, other = await _version(model, before, tx), await _version(model, after, tx)
+        one, other = await bundle_of(model, before, tx), await bundle_of(model, after, tx)
         sides = tx.port(Sides)
     # Bundles are read after the transaction: they may lie far away.
     return await asyncio.to_thread(compare, await sides.of(one), await sides.of(other))
@@ -77,7 +78,7 @@ async def list_descendants(identity: Identity, tx: Tx) -> DescendantsView:
     if not mentions:
         raise RejectedError("lineage_not_found", identity=identity)
     found = [
-        await _descendant(mention.origin, await _version(mention.pipeline, mention.number, tx), tx)
+        await _descendant(mention.origin, await bundle_of(mention.pipeline, mention.number, tx), tx)
         for mention in mentions
     ]
     return DescendantsView(identity=identity, versions=found)
@@ -109,10 +110,3 @@ async def _descendant(origin: Origin, version: ModelVersion, tx: Transaction) ->
             if move.number == version.number
         ],
     )
-
-
-async def _version(pipeline: str, number: int, tx: Transaction) -> ModelVersion:
-    version = await tx.port(Versions).get(pipeline, number)
-    if version is None:
-        raise RejectedError("version_not_found", model=pipeline, version=number)
-    return version
