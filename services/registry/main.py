@@ -34,6 +34,7 @@ from services.registry.search.ports import LoggedModelSearch, ModelSearch, Track
 from services.registry.search.tracking import SqlTrackingSearch
 from services.registry.settings import RegistrySettings
 from services.registry.store import SqlAliasHistory, SqlInspections, SqlModels, SqlVersions
+from services.registry.tracking import api as tracking_api
 from services.registry.tracking.log import SqlLog, SqlMetricHistory
 from services.registry.tracking.ports import Experiments, Log, MetricHistory, Runs
 from services.registry.tracking.store import SqlExperiments, SqlRuns
@@ -69,7 +70,7 @@ def build(settings: RegistrySettings) -> Service:
         settings,
         handlers.SUBSCRIPTIONS,
         {**PORTS, Origins: SqlOrigins, Sides: lambda _: StoredSides(), Artifacts: lambda _: artifacts},
-        router=_routers(api.router, models_api.router, past_api.router, provenance_api.router),
+        router=_routers(api.router, models_api.router, past_api.router, provenance_api.router, tracking_api.router),
         routes=mlflow_routes(*artifact_routes(artifacts)),
         reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, woken=False)),
         rows=Row,

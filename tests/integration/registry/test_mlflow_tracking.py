@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
@@ -221,3 +222,23 @@ async def test_everloops_own_runs_are_among_them(world: World, session: Session,
     await said(world, RunLinked)
 
     await session(talk)
+
+
+async def test_runs_are_compared_by_what_differs(sqlite_world: World) -> None:
+    async with (
+        sqlite_world.running(build(sqlite_world.settings(RegistrySettings))) as live,
+        httpx.AsyncClient(base_url=live.url) as client,
+    ):
+        ids = []
+        for depth in ("3", "4"):
+            made = await client.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0", "run_name": "same"})
+            ids.append(made.json()["run"]["info"]["run_id"])
+            params = [{"key": "depth", "value": depth}, {"key": "seed", "value": "1"}]
+            await client.post("/api/2.0/mlflow/runs/log-batch", json={"run_id": ids[-1], "params": params})
+
+        compared = (await client.get("/v1/runs/compare", params={"run_id": ids})).json()
+        unknown = await client.get("/v1/runs/compare", params={"run_id": [ids[0], "nobody"]})
+
+    assert [run["run_id"] for run in compared["runs"]] == ids
+    assert (compared["params"], compared["tags"], compared["same"]) == ({"depth": ["3", "4"]}, {}, 2)
+    assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:everloop:problem:run_not_found")
