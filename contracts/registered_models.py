@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from contracts.gates import AbsoluteGate
 from contracts.message import Command, Event
 from contracts.model import PipelineName, VersionNumber
-from contracts.registry import Person, Reason
+from contracts.registry import GateVerdict, Person, Reason
 
 ModelName = Field(min_length=1, max_length=256, description="Any text; the key that messages carry is made of it.")
 Of = Field(default=None, description="The version it is about; unset: the model itself.")
@@ -79,6 +80,7 @@ class ModelAliasMoved(Event):
     previous_version: VersionNumber | None = Field(default=None, description="Unset: it pointed at none.")
     moved_by: str = By
     reason: str = Field(default="", max_length=1000)
+    verdicts: tuple[GateVerdict, ...] = Field(default=(), description="Of the gates that let a logged version through.")
     at: AwareDatetime = At
 
 
@@ -117,6 +119,30 @@ class ModelVersionDeleted(Event):
     version: VersionNumber
     location: str = Field(description="Where its files are, until they are collected.")
     aliases: tuple[str, ...] = Field(default=(), description="Those that pointed at it, and now at none.")
+    at: AwareDatetime = At
+
+
+class DeclareModelGates(Command):
+    """Say what a version of a model without a pipeline must pass to be champion."""
+
+    subject: ClassVar[str] = "commands.registry.model.declare_gates.v1"
+
+    gates: tuple[AbsoluteGate, ...] = Field(
+        description="Held against what a version's run or logged model measured; none: only a waiver lets it pass."
+    )
+    declared_by: str = Person
+    reason: str = Reason
+
+
+class ModelGatesDeclared(Event):
+    """Versions of a model without a pipeline must pass other gates from now on."""
+
+    subject: ClassVar[str] = "events.registry.model.gates_declared.v1"
+
+    gates: tuple[AbsoluteGate, ...]
+    previous_gates: tuple[AbsoluteGate, ...] = ()
+    declared_by: str
+    reason: str
     at: AwareDatetime = At
 
 

@@ -60,7 +60,11 @@ def named(number: int | None) -> str:
 
 def within_bounds(gate: AbsoluteGate, case: Case) -> Finding:
     """Hold a metric against fixed bounds."""
-    value = case.report.metrics.get(gate.metric)
+    return bounded(gate, case.report.metrics.get(gate.metric))
+
+
+def bounded(gate: AbsoluteGate, value: float | None) -> Finding:
+    """Hold a value against fixed bounds; none was not measured."""
     bounds = [(gate.at_least, "at least"), (gate.at_most, "at most")]
     asked = [(bound, words) for bound, words in bounds if bound is not None]
     wish = " and ".join(f"{words} {bound:g}" for bound, words in asked)

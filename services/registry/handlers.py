@@ -1,7 +1,7 @@
 """What the registry does about each message it hears."""
 
 from contracts.message import Message
-from contracts.registered_models import WaiveModelVersionGates
+from contracts.registered_models import DeclareModelGates, WaiveModelVersionGates
 from contracts.registry import ApproveModelVersion, ImportModelVersion, RejectModelVersion, RollBackModel
 from contracts.serving import RolloutRolledBack
 from contracts.training import PipelineRegistered, TrainingRunFailed, TrainingRunStarted, TrainingRunSucceeded
@@ -9,7 +9,7 @@ from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause, Subscription
 from services.registry import decisions
 from services.registry.domain import Inspection, Model
-from services.registry.models import naming, waiving
+from services.registry.models import declaring, naming, waiving
 from services.registry.models.ports import NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.tracking import own_runs
@@ -110,6 +110,11 @@ async def waive_gates(
     return await waiving.waive(command, models, versions, cause)
 
 
+async def declare_gates(command: DeclareModelGates, models: NamedModels, cause: Cause) -> list[Message]:
+    """Hold what is only logged against other gates from now on."""
+    return await declaring.declare(command, models, cause)
+
+
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
     Subscription(TrainingRunStarted, on_run_started),
@@ -120,5 +125,6 @@ SUBSCRIPTIONS = (
     Subscription(RejectModelVersion, reject_version),
     Subscription(RollBackModel, roll_back_model),
     Subscription(WaiveModelVersionGates, waive_gates),
+    Subscription(DeclareModelGates, declare_gates),
     Subscription(ImportModelVersion, import_version),
 )

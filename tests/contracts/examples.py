@@ -327,6 +327,10 @@ def _registered_models() -> list[Message]:
             model_id=f"m-{MLFLOW_RUN}",
             tags={"slices": "open"},
         ),
+        registered_models.DeclareModelGates(
+            pipeline=PIPELINE, gates=GATES[:1], declared_by="ada", reason="as good as by hand"
+        ),
+        registered_models.ModelGatesDeclared(**model, gates=GATES[:1], declared_by="ada", reason="as good as by hand"),
         registered_models.WaiveModelVersionGates(
             pipeline=model["pipeline"], version=1, waived_by="ada", reason="the model it replaces was no better"
         ),

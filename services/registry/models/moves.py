@@ -6,11 +6,12 @@ points at a champion from outside takes the same way as everyone else, or is tol
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 from contracts.message import Message, utc_now
 from contracts.registered_models import ModelVersionArchived
-from contracts.registry import RollBackModel
+from contracts.registry import GateVerdict, RollBackModel
 from services.chassis.errors import RejectedError, TransientError
 from services.chassis.subscriptions import Cause
 from services.chassis.telemetry import current_traceparent
@@ -19,6 +20,7 @@ from services.registry import decisions
 from services.registry.domain import Alias, Aliases, Decision, Inspection, VersionState, changes, replay
 from services.registry.inspection import DECIDED
 from services.registry.models.domain import HeldModel, Stage, VersionEntry
+from services.registry.models.judging import let_through, said_by
 from services.registry.models.naming import OWN_ALIASES, found, held, own_aliases_moved, point_alias
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
@@ -107,14 +109,11 @@ async def _crown(model: HeldModel, version: VersionEntry, decision: Decision, tx
     if not version.is_bundle:
         if model.is_pipeline:
             raise RejectedError("not_made_by_the_pipeline", version=number, hint="a run of the pipeline has gates")
+        verdicts: tuple[GateVerdict, ...] = ()
         if version.state is VersionState.LOGGED:
-            raise RejectedError(
-                "gates_not_passed",
-                version=number,
-                verdict="it was logged, so no gate has judged it",
-                hint=f"everloop waive {model.pipeline} {number} --reason …",
-            )
-        await _move(model, lambda aliases: aliases.promote(number), decision, tx)
+            verdicts = await let_through(version, tx)
+            decision = replace(decision, reason=said_by(verdicts))
+        await _move(model, lambda aliases: aliases.promote(number), decision, tx, verdicts)
         await tx.port(NamedVersions).decide(model.pipeline, number, VersionState.PROMOTED, decision)
         return None
     if version.state is VersionState.AWAITING_APPROVAL:
@@ -195,12 +194,18 @@ async def _archive(version: VersionEntry, archived: bool, tx: Transaction) -> No
     )
 
 
-async def _move(model: HeldModel, to: Callable[[Aliases], Aliases], decision: Decision, tx: Transaction) -> None:
+async def _move(
+    model: HeldModel,
+    to: Callable[[Aliases], Aliases],
+    decision: Decision,
+    tx: Transaction,
+    verdicts: tuple[GateVerdict, ...] = (),
+) -> None:
     history = tx.port(AliasHistory)
     before = replay(await history.of_model(model.pipeline))
     after = to(before)
     await history.extend(model.pipeline, changes(before, after, decision))
-    _say(own_aliases_moved(model.pipeline, before, after, decision), tx)
+    _say(own_aliases_moved(model.pipeline, before, after, decision, verdicts), tx)
 
 
 def _say(facts: Sequence[Message], tx: Transaction) -> None:

@@ -15,6 +15,7 @@ from contracts.registered_models import (
     ModelVersionDeleted,
     ModelVersionLogged,
 )
+from contracts.registry import GateVerdict
 from services.chassis.errors import RejectedError
 from services.registry.domain import Alias, Aliases, Decision, changes, replay
 from services.registry.facts import moves
@@ -212,7 +213,11 @@ async def point_alias(
 
 
 def own_aliases_moved(
-    pipeline: PipelineName, before: Aliases, after: Aliases, decision: Decision
+    pipeline: PipelineName,
+    before: Aliases,
+    after: Aliases,
+    decision: Decision,
+    verdicts: tuple[GateVerdict, ...] = (),
 ) -> list[ModelAliasMoved]:
     """Say where the registry's own aliases point now, where nothing else that is said tells it."""
     return [
@@ -223,6 +228,7 @@ def own_aliases_moved(
             previous_version=move.previous_version,
             moved_by=decision.by,
             reason=decision.reason,
+            verdicts=verdicts if move.alias == Alias.CHAMPION else (),
             at=decision.at,
         )
         for move in moves(before, after)

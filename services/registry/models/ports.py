@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from contracts.gates import AbsoluteGate
 from contracts.model import PipelineName
 from services.registry.domain import Decision, VersionState
 from services.registry.models.domain import HeldModel, ModelEntry, NewVersion, VersionEntry
@@ -22,6 +23,12 @@ class NamedModels(Protocol):
 
     async def hold_key(self, pipeline: PipelineName) -> HeldModel | None:
         """Find a model by key and let nobody else decide about it before this transaction ends."""
+
+    async def gates(self, pipeline: PipelineName) -> tuple[AbsoluteGate, ...]:
+        """Read what versions of a model without a pipeline must pass."""
+
+    async def declare(self, pipeline: PipelineName, gates: tuple[AbsoluteGate, ...], *, at: datetime) -> None:
+        """Say what versions of a model without a pipeline must pass."""
 
     async def describe(self, pipeline: PipelineName, description: str | None, *, at: datetime) -> None:
         """Describe a model in other words."""

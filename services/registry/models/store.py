@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import asc, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from contracts.gates import AbsoluteGate
 from contracts.model import PipelineName
 from services.registry.keys import key_of
 from services.registry.models.aliases import point
@@ -17,6 +18,8 @@ from services.registry.models.rows import AliasRow, ModelTagRow, VersionTagRow
 from services.registry.models.versions import SqlNamedVersions
 from services.registry.rows import AliasChangeRow, ModelRow, VersionRow
 
+GATES = "gates"
+"""All that is declared of a model without a pipeline."""
 OF_A_MODEL = (VersionRow, ModelTagRow, VersionTagRow, AliasRow, AliasChangeRow)
 """Rows that a model takes along when its key changes."""
 
@@ -53,7 +56,7 @@ class SqlNamedModels:
             col(ModelRow.pipeline) == pipeline, col(ModelRow.name) == name, col(ModelRow.deleted_at).is_not(None)
         )
         revived = await self._session.exec(
-            deleted.values(deleted_at=None, description=description, registered_at=at, updated_at=at)
+            deleted.values(deleted_at=None, definition={}, description=description, registered_at=at, updated_at=at)
         )
         return bool(revived.rowcount)
 
@@ -77,6 +80,17 @@ class SqlNamedModels:
         # As with pipelines: an update takes the lock before anything is read.
         row = (await (await self._session.connection()).execute(_HOLD, {"key": pipeline})).first()
         return HeldModel(*row) if row else None
+
+    async def gates(self, pipeline: PipelineName) -> tuple[AbsoluteGate, ...]:
+        """Read what versions of a model without a pipeline must pass."""
+        row = await self._session.get_one(ModelRow, pipeline, populate_existing=True)
+        return tuple(AbsoluteGate.model_validate(gate) for gate in row.definition.get(GATES, ()))
+
+    async def declare(self, pipeline: PipelineName, gates: tuple[AbsoluteGate, ...], *, at: datetime) -> None:
+        """Say what versions of a model without a pipeline must pass."""
+        definition = {GATES: [gate.model_dump(mode="json") for gate in gates]}
+        this = update(ModelRow).where(col(ModelRow.pipeline) == pipeline)
+        await self._session.exec(this.values(definition=definition, updated_at=at))
 
     async def describe(self, pipeline: PipelineName, description: str | None, *, at: datetime) -> None:
         """Describe a model in other words."""
@@ -105,7 +119,7 @@ class SqlNamedModels:
         if (new is not None and new.deleted_at is None) or numbered.first():
             return None
         new = new or ModelRow(pipeline=key, name=name, registered_at=old.registered_at, updated_at=at)
-        new.name, new.description, new.deleted_at = name, old.description, None
+        new.name, new.description, new.definition, new.deleted_at = name, old.description, old.definition, None
         new.registered_at, new.updated_at, old.deleted_at = old.registered_at, at, at
         # Both names count on: what was said about a number under either was said about one version.
         new.last_number = max(new.last_number, old.last_number)

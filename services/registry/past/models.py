@@ -6,6 +6,7 @@ from contracts.registered_models import (
     ModelCreated,
     ModelDeleted,
     ModelDescribed,
+    ModelGatesDeclared,
     ModelRenamed,
     ModelTagged,
     ModelVersionArchived,
@@ -95,6 +96,12 @@ async def gates_waived(event: ModelVersionGatesWaived, versions: NamedVersions) 
     return []
 
 
+async def gates_declared(event: ModelGatesDeclared, models: NamedModels) -> list[Message]:
+    """Hold its versions against other gates."""
+    await models.declare(event.pipeline, event.gates, at=event.at)
+    return []
+
+
 async def version_archived(event: ModelVersionArchived, versions: NamedVersions) -> list[Message]:
     """Put it away, or take it out again."""
     await versions.archive(event.pipeline, event.version, event.archived, at=event.at)
@@ -122,6 +129,7 @@ REPLAYED = (
     Subscription(ModelAliasMoved, alias_moved),
     Subscription(ModelVersionLogged, version_logged),
     Subscription(ModelVersionGatesWaived, gates_waived),
+    Subscription(ModelGatesDeclared, gates_declared),
     Subscription(ModelVersionArchived, version_archived),
     Subscription(ModelVersionDeleted, version_deleted),
 )

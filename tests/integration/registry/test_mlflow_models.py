@@ -20,6 +20,7 @@ from contracts.registered_models import (
     ModelCreated,
     ModelDeleted,
     ModelDescribed,
+    ModelGatesDeclared,
     ModelRenamed,
     ModelTagged,
     ModelVersionDeleted,
@@ -302,6 +303,33 @@ async def test_a_logged_version_is_champion_once_a_person_answers_for_it(world: 
         assert (await client.get_model_version("flights", 1)).current_stage == "Archived"
         moves = [(one.alias, one.version, one.previous_version) for one in await said(world, ModelAliasMoved, 4)]
         assert moves == [("challenger", 1, None), ("challenger", 2, 1), ("champion", 2, None), ("challenger", None, 2)]
+
+
+async def test_gates_are_held_against_what_a_run_measured(world: World) -> None:
+    async with running(world) as client:
+        run_id = (await client.create_run("0")).info.run_id
+        await client.create_registered_model("flights")
+        await client.create_model_version("flights", S3, run_id=run_id)
+        wish = {"by": "ada", "reason": "as good as by hand", "gates": [{"metric": "auc", "at_least": 0.6}]}
+        async with httpx.AsyncClient(base_url=f"{client.url}/v1/models") as http:
+            assert (await http.post("/trains/gates", json=wish)).status_code == 404
+            assert (await http.post("/flights/gates", json=wish)).status_code == 202
+        (declared,) = await said(world, ModelGatesDeclared)
+
+        unmeasured = await client.refused("set_registered_model_alias", "flights", "champion", 1)
+        await client.log_metric(run_id, "auc", 0.5)
+        missed = await client.refused("set_registered_model_alias", "flights", "champion", 1)
+        await client.log_metric(run_id, "auc", 0.7, step=1)
+        await client.set_registered_model_alias("flights", "champion", 1)
+
+        assert (declared.gates, declared.previous_gates) == (ABOVE_SIX, ())
+        assert "auc was not measured" in unmeasured
+        assert missed.startswith("PERMISSION_DENIED")
+        assert "auc 0.5 is not at least 0.6" in missed
+        (moved,) = await said(world, ModelAliasMoved)
+        assert (moved.version, [verdict.value for verdict in moved.verdicts]) == (1, [0.7])
+        assert "auc 0.7 is at least 0.6" in moved.reason
+        assert (await client.get_model_version("flights", 1)).current_stage == "Production"
 
 
 async def test_a_pipeline_takes_over_a_model_that_was_only_logged(sqlite_world: World, tmp_path: Path) -> None:
