@@ -21,7 +21,7 @@ from tests.contracts.examples import PIPELINE
 from tests.fakes.registry.examples import InMemoryRegistry
 from tests.fakes.registry.named import InMemoryNamedAliases, InMemoryNamedModels, InMemoryNamedVersions
 from tests.fakes.work import InMemoryWork
-from tests.unit.registry.test_properties import NUMBERS, RegistryLife
+from tests.unit.registry.test_properties import WHOM, RegistryLife
 
 ALIASES = st.sampled_from([*(alias.value for alias in Alias), "mine"])
 
@@ -29,8 +29,9 @@ ALIASES = st.sampled_from([*(alias.value for alias in Alias), "mine"])
 class LifeWithClients(RegistryLife):
     """Adds what MLflow's clients may ask for."""
 
-    @rule(alias=ALIASES, number=NUMBERS)
-    def point(self, alias: str, number: int) -> None:
+    @rule(alias=ALIASES, whom=WHOM)
+    def point(self, alias: str, whom: str | int) -> None:
+        number = self.number(whom) or 1
         if self._ask(lambda work: moves.point(PIPELINE, alias, number, work)):
             assert alias == "mine" or getattr(self.seen, alias) == number
 
@@ -44,8 +45,9 @@ class LifeWithClients(RegistryLife):
         self._ask(ask)
         assert self.seen.champion == champion
 
-    @rule(number=NUMBERS, stage=st.sampled_from(Stage), archive_others=st.booleans())
-    def give_stage(self, number: int, stage: Stage, archive_others: bool) -> None:
+    @rule(whom=WHOM, stage=st.sampled_from(Stage), archive_others=st.booleans())
+    def give_stage(self, whom: str | int, stage: Stage, archive_others: bool) -> None:
+        number = self.number(whom) or 1
         self._ask(lambda work: moves.give_stage(PIPELINE, number, stage, work, archive_others=archive_others))
 
     def ports_of(self, registry: InMemoryRegistry) -> dict[type, object]:

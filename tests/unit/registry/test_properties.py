@@ -31,15 +31,18 @@ from tests.contracts.examples import GATES, PIPELINE, ROLLOUT
 from tests.fakes.registry.examples import InMemoryRegistry, pipeline_registered, run_succeeded
 from tests.fakes.registry.log import InMemoryLog
 
-NUMBERS = st.integers(1, 6)
+NUMBERS = st.integers(1, 4)
+WHOM = st.sampled_from(["champion", "challenger", "previous"]) | NUMBERS
+"""A version by its number, or by what it is now: most rules are about those."""
 PEOPLE = st.sampled_from(["ada", "bob"])
 HOUR = timedelta(hours=1)
 ASKING = {"policy": Policy.ASK, "approvals": 2, "approval_expires_after": HOUR}
+EASY = Promotion(gates=(AbsoluteGate(metric="auc", at_least=0.6),))
 PROMOTIONS = st.sampled_from(
     [
         *(Promotion(gates=GATES, policy=policy) for policy in Policy),
         Promotion(gates=GATES, **ASKING),
-        Promotion(gates=(AbsoluteGate(metric="auc", at_least=0.6),)),
+        EASY,
     ]
 )
 
@@ -47,14 +50,17 @@ PROMOTIONS = st.sampled_from(
 class RegistryLife(RuleBasedStateMachine):
     """Keeps its own picture of the aliases from the facts alone, and holds the registry against it."""
 
-    @initialize(promotion=PROMOTIONS)
-    def open(self, promotion: Promotion) -> None:
+    @initialize(promotion=PROMOTIONS, champions=st.integers(0, 3))
+    def open(self, promotion: Promotion, champions: int) -> None:
         self.registry = InMemoryRegistry()
         self.log = InMemoryLog()
         self.seen = Aliases()
         self.numbers: list[int] = []
         self.runs = 0
         self.moments: dict[datetime, ModelThen] = {}
+        self._hear(_registered(EASY))
+        for _ in range(champions):
+            self._finish_run(0.9, self.seen.champion)
         self._hear(_registered(promotion))
 
     @rule(promotion=PROMOTIONS)
@@ -63,8 +69,10 @@ class RegistryLife(RuleBasedStateMachine):
 
     @rule(auc=st.sampled_from([0.5, 0.7, 0.9]), stale=st.booleans())
     def finish_run(self, auc: float, stale: bool) -> None:
+        self._finish_run(auc, self.seen.previous if stale else self.seen.champion)
+
+    def _finish_run(self, auc: float, compared: int | None) -> None:
         self.runs += 1
-        compared = self.seen.previous if stale else self.seen.champion
         rival = {"auc": 0.69} if compared else {}
         found = {"metrics": {"auc": auc}, "champion_version": compared, "champion_metrics": rival}
         self.log.add([run_succeeded(self.runs)], self.registry.now)
@@ -75,13 +83,15 @@ class RegistryLife(RuleBasedStateMachine):
         if number <= self.runs:
             assert self._hear(run_succeeded(number)) == []
 
-    @rule(number=NUMBERS, person=PEOPLE)
-    def approve(self, number: int, person: str) -> None:
-        self._hear(ApproveModelVersion(pipeline=PIPELINE, version=number, approved_by=person, reason="looks right"))
+    @rule(whom=WHOM, person=PEOPLE)
+    def approve(self, whom: str | int, person: str) -> None:
+        said = {"approved_by": person, "reason": "looks right"}
+        self._hear(ApproveModelVersion(pipeline=PIPELINE, version=self.number(whom) or 1, **said))
 
-    @rule(number=NUMBERS, person=PEOPLE)
-    def reject(self, number: int, person: str) -> None:
-        self._hear(RejectModelVersion(pipeline=PIPELINE, version=number, rejected_by=person, reason="wrong holiday"))
+    @rule(whom=WHOM, person=PEOPLE)
+    def reject(self, whom: str | int, person: str) -> None:
+        said = {"rejected_by": person, "reason": "wrong holiday"}
+        self._hear(RejectModelVersion(pipeline=PIPELINE, version=self.number(whom) or 1, **said))
 
     @rule(number=st.none() | NUMBERS, spoilt=st.booleans())
     def roll_back(self, number: int | None, spoilt: bool) -> None:
@@ -93,14 +103,14 @@ class RegistryLife(RuleBasedStateMachine):
         assert not (spoilt and any(isinstance(fact, ModelVersionPromoted) for fact in said))
         self.registry.bundles.spoilt.discard(uri)
 
-    @rule(number=NUMBERS, serving=st.none() | NUMBERS, age=st.integers(0, 2))
-    def have_a_rollout_rolled_back(self, number: int, serving: int | None, age: int) -> None:
+    @rule(whom=st.just("champion") | WHOM, serving=st.just("previous") | st.none() | WHOM, age=st.integers(0, 1))
+    def have_a_rollout_rolled_back(self, whom: str | int, serving: str | int | None, age: int) -> None:
         self._hear(
             RolloutRolledBack(
                 pipeline=PIPELINE,
                 rollout_id=ROLLOUT,
-                version=number,
-                serving_version=serving,
+                version=self.number(whom) or 1,
+                serving_version=self.number(serving),
                 promoted_at=self.registry.now - age * HOUR,
                 reason="errors",
             )
@@ -123,6 +133,7 @@ class RegistryLife(RuleBasedStateMachine):
             assert version.decision is not None
             assert all(verdict.passed for verdict in version.verdicts)
             assert version.approvals_missing <= 0 or not version.approvals
+            assert len({given.by for given in version.approvals}) == len(version.approvals)
 
     @invariant()
     def numbers_count_up(self) -> None:
@@ -152,6 +163,9 @@ class RegistryLife(RuleBasedStateMachine):
             _run(_retell(log, retold))
             assert self.state_of(again) == self.state_of(self.registry)
             assert _run(again.inspections.due(datetime.max.replace(tzinfo=self.registry.now.tzinfo), limit=9)) == []
+
+    def number(self, whom: str | int | None) -> int | None:
+        return getattr(self.seen, whom) if isinstance(whom, str) else whom
 
     def ports_of(self, registry: InMemoryRegistry) -> dict[type, object]:
         return registry.ports
