@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
+
+import orjson
 
 from contracts.model import Digest
 
@@ -40,8 +41,7 @@ class StateDigest:
 
 def digest_of_row(row: Mapping[str, object]) -> bytes:
     """Digest one row by what it says, not by how a database writes it."""
-    text = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(orjson.dumps(row, _plain, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)).digest()
 
 
 def part_of(name: str, rows: Iterable[bytes]) -> Part:
@@ -58,8 +58,6 @@ def _plain(value: object) -> str:
     match value:
         case datetime():
             return value.astimezone(UTC).isoformat()
-        case UUID():
-            return value.hex
         case bytes():
             return value.hex()
     raise TypeError(f"{type(value).__name__} has no canonical form")
