@@ -148,8 +148,8 @@ def test_a_version_is_rebuilt_from_rows_that_came_with_it(parcels: Parcels, tmp_
     code = parcels.code.model_copy(update={"commit": "4b825dc", "modified": True})
     report = train(parcels.spec(code=code))
     shutil.rmtree(parcels.folder)
+    (parcels.home / "lake").rename(parcels.home / "runs" / "elsewhere")
     with pytest.raises(RebuildError, match=r"there is no table at .*lake"):
-        (parcels.home / "lake").rename(parcels.home / "runs" / "elsewhere")
         rebuild(report.bundle_uri, report.bundle_digest, tmp_path / "again")
     (parcels.home / "runs" / "elsewhere").rename(Path(report.bundle_uri).with_name(DATASET))
 
