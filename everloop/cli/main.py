@@ -51,6 +51,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         models.approve,
         models.reject,
         models.waive,
+        models.gates,
         models.rollback,
         pipelines.rerun,
         verifying.verify,

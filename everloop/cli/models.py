@@ -1,6 +1,7 @@
-"""`everloop models`, `lineage`, `approve`, `reject`, `waive`, `rollback`: the registry."""
+"""`everloop models`, `lineage`, `approve`, `reject`, `waive`, `gates`, `rollback`: the registry."""
 
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contracts.message import Command
-    from contracts.registered_models import ModelVersionGatesWaived
+    from contracts.registered_models import ModelGatesDeclared, ModelVersionGatesWaived
     from contracts.registry import ModelVersionApprovalGiven, ModelVersionPromoted, ModelVersionRejected
     from everloop.client import Platform
 
-    Decided = ModelVersionApprovalGiven | ModelVersionPromoted | ModelVersionRejected | ModelVersionGatesWaived
+    Decided = (
+        ModelVersionApprovalGiven
+        | ModelVersionPromoted
+        | ModelVersionRejected
+        | ModelVersionGatesWaived
+        | ModelGatesDeclared
+    )
 
 DECISION_LIMIT_S = 30.0
 Version = Annotated[int, typer.Argument(help="Number of the version.", min=1, show_default=False)]
@@ -188,9 +195,38 @@ def waive(
     _decide(command, home, as_json=as_json)
 
 
+def gates(
+    model: options.Model,
+    file: Annotated[Path, typer.Argument(help="Gates in TOML or JSON, absolute ones.", exists=True)],
+    reason: Reason,
+    by: options.By = None,
+    home: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Declare what versions that are only logged must pass to be champion, by what their runs measured.
+
+    A pipeline's gates are declared in its file.
+
+    Example: everloop gates churn gates.toml --reason "as good as the rules it replaces"
+    """
+    from pydantic import ValidationError
+
+    from contracts.registered_models import DeclareModelGates
+    from everloop.cli.registry import gates_of
+    from services.registry.keys import key_of
+
+    try:
+        command = DeclareModelGates(
+            pipeline=key_of(model), gates=gates_of(file)["gates"], declared_by=options.person(by), reason=reason
+        )
+    except ValidationError as error:
+        raise CommandError(f"{file} has other gates than absolute ones: {error}", Exit.USAGE) from error
+    _decide(command, home, as_json=as_json)
+
+
 def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
     """Say a command and wait for the fact that it led to, or for the registry's refusal."""
-    from contracts.registered_models import ModelVersionGatesWaived
+    from contracts.registered_models import ModelGatesDeclared, ModelVersionGatesWaived
     from contracts.registry import (
         ModelCommandRefused,
         ModelVersionApprovalGiven,
@@ -207,7 +243,9 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
             async for heard in story:
                 if isinstance(heard.message, ModelCommandRefused):
                     raise CommandError(f"refused: {heard.message.detail}")
-                if isinstance(heard.message, ModelVersionPromoted | ModelVersionRejected | ModelVersionGatesWaived):
+                if isinstance(heard.message, ModelVersionPromoted | ModelVersionRejected):
+                    return heard.message
+                if isinstance(heard.message, ModelVersionGatesWaived | ModelGatesDeclared):
                     return heard.message
                 if isinstance(heard.message, ModelVersionApprovalGiven) and heard.message.missing:
                     return heard.message
@@ -220,6 +258,8 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
         say(
             f"Version {fact.version} of {fact.pipeline} has your approval; {_others(fact.missing)} must approve it too."
         )
+    elif isinstance(fact, ModelGatesDeclared):
+        say(f"Versions of {fact.pipeline} are held against these gates before one is champion.")
     elif isinstance(fact, ModelVersionGatesWaived):
         say(f"Version {fact.version} of {fact.pipeline} may be champion.")
     elif isinstance(fact, ModelVersionPromoted):

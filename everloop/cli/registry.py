@@ -3,6 +3,7 @@
 import asyncio
 import json
 import tomllib
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,7 +86,7 @@ def digest(home: options.Home = None, as_json: options.Json = False) -> None:
 @app.command()
 def rebuild(
     replace: Annotated[bool, typer.Option("--replace", help="Set aside a database that holds something.")] = False,
-    partly: Annotated[bool, typer.Option("--partly", help="Go on although the log has lost its beginning.")] = False,
+    partly: Annotated[bool, typer.Option("--partly", help="Leave out what is lost, and list it.")] = False,
     home: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -124,7 +125,7 @@ def what_if(
 
     Example: everloop registry what-if stricter.toml flight_delays
     """
-    asked = {**_gates_of(gates), "model": model}
+    asked = {**gates_of(gates), "model": model}
     found = with_platform(home, lambda platform: platform.post("registry", "/v1/what-if", json=asked))
     if as_json:
         show_json(found)
@@ -140,7 +141,7 @@ def what_if(
     )
 
 
-def _gates_of(path: Path) -> dict[str, Any]:
+def gates_of(path: Path) -> dict[str, Any]:
     """Read gates: a pipeline's, or ``[[gates]]`` tables and perhaps a ``policy``."""
     if path.is_dir() or path.suffix == ".py":
         from everloop.bundle.code import load_pipeline
@@ -190,11 +191,14 @@ def _tell(done: "Recovery", *, as_json: bool) -> None:
                 "set_aside": rebuilt.set_aside,
                 "unsaid_before": unsaid,
                 "gone": dict(done.gone),
+                "left_out": [asdict(one) for one in rebuilt.left_out],
             }
         )
         return
     say(f"Rebuilt from {rebuilt.messages} messages: {rebuilt.state.digest}")
     table(("Table", "Rows"), ((part.name, part.rows) for part in rebuilt.state.parts if part.rows))
+    if rebuilt.left_out:
+        table(("Left out", "Id", "Why"), ((one.type, one.message_id, one.why) for one in rebuilt.left_out))
     if differing is not None:
         said = f"[yellow]What was there differed in {', '.join(differing)}.[/yellow]" if differing else ""
         say(said or "[green]Equal to what was there.[/green]")

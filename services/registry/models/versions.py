@@ -143,7 +143,8 @@ class SqlNamedVersions:
             .group_by(VersionRow.pipeline, _PUT_AWAY)
         )
         aliased = select(AliasRow.pipeline, AliasRow.number).where(
-            col(AliasRow.pipeline).in_(pipelines), col(AliasRow.alias).in_([Alias.CHAMPION, Alias.CHALLENGER])
+            col(AliasRow.pipeline).in_(pipelines),
+            col(AliasRow.alias).in_([Alias.CHAMPION.value, Alias.CHALLENGER.value]),
         )
         numbers = {(*found,) for rows in (others, aliased) for found in await self._session.exec(rows)}
         return await self.entries(sorted(numbers)) if numbers else []
