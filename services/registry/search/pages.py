@@ -22,8 +22,6 @@ MAX_TOKEN = 200_000
 _DIGEST = 16
 _LARGEST = 2**63 - 1
 
-_Found = tuple[Row[Any], list[Place]]
-
 
 async def page(
     session: AsyncSession,
@@ -69,45 +67,42 @@ async def sorted_page(
     """Read a page of rows already found, in an order in which no two are level; ``parts`` stand for the first's."""
     asked = json.dumps([*of, question.filter, *question.order]).encode()
     start = _places(question.token, sorts, asked) if question.token else []
-    found: list[_Found] = []
+    found: list[tuple[Row[Any], Part]] = []
     for part in parts or sorts[0].parts:
         if start and part.rank < start[0][0]:
             continue
         here = start if start and part.rank == start[0][0] else []
-        found += await _part(session, rows, part, sorts, start=here, limit=question.limit + 1 - len(found))
+        read = _part(rows, part, sorts, start=here).limit(question.limit + 1 - len(found))
+        found += [(row, part) for row in await session.exec(read)]
         if len(found) > question.limit:
             things = found[: question.limit]
-            return Page([row for row, _ in things], _token(things[-1][1], asked))
+            return Page([row for row, _ in things], _token(_place(*things[-1], sorts), asked))
     return Page([row for row, _ in found])
 
 
-async def _part(
-    session: AsyncSession,
-    rows: Select[*Columns],
-    part: Part,
-    sorts: Sequence[Sort],
-    *,
-    start: Sequence[Place],
-    limit: int,
-) -> list[_Found]:
-    """Read things of one part, which an index may have in order, as it never has those with and without a value."""
-    first, *others = sorts
-    skipped = [(part.rank, None)] if part.rank else []
-    within = others if part.rank else [first.valued, *others]
+def _part(rows: Select[*Columns], part: Part, sorts: Sequence[Sort], *, start: Sequence[Place]) -> Any:
+    """Ask for one part, which an index may have in order, as it never has things with and without a value."""
+    within = _within(part, sorts)
     rows = (rows.join(*part.join) if part.join else rows).where(part.where)
-    for sort in others:
+    for sort in sorts[1:]:
         rows = rows.outerjoin(*sort.join) if sort.join else rows
     if start:
-        rows = rows.where(behind(within, start[len(skipped) :]))
+        rows = rows.where(behind(within, start[-len(within) :]))
     columns = [column for sort in within for column in sort.columns]
-    clauses = [clause for sort in within for clause in sort.clauses]
-    read: Any = rows.add_columns(*columns).order_by(*clauses).limit(limit)
-    found: list[_Found] = []
-    for row in await session.exec(read):
-        values = iter(row[-len(columns) :])
-        places = [sort.place([next(values) for _ in sort.columns]) for sort in within]
-        found.append((row, [*skipped, *places]))
-    return found
+    return rows.add_columns(*columns).order_by(*(clause for sort in within for clause in sort.clauses))
+
+
+def _within(part: Part, sorts: Sequence[Sort]) -> list[Sort]:
+    """Say what sorts a part: among things without a value only what comes second."""
+    return [*sorts[1:]] if part.rank else [sorts[0].valued, *sorts[1:]]
+
+
+def _place(row: Row[Any], part: Part, sorts: Sequence[Sort]) -> list[Place]:
+    """Tell where a thing is by each sort, from the columns behind its own."""
+    within = _within(part, sorts)
+    values = iter(row[-sum(len(sort.columns) for sort in within) :])
+    places = [sort.place([next(values) for _ in sort.columns]) for sort in within]
+    return [(part.rank, None), *places] if part.rank else places
 
 
 def _token(places: Sequence[Place], asked: bytes) -> str:
@@ -124,12 +119,12 @@ def _places(token: str, sorts: Sequence[Sort], asked: bytes) -> list[Place]:
         digest, body = content[:_DIGEST], content[_DIGEST:]
         if digest != _digest(body, asked):
             raise ValueError("another search's")
-        return [_place(given, sort) for given, sort in zip(json.loads(body), sorts, strict=True)]
+        return [_given(given, sort) for given, sort in zip(json.loads(body), sorts, strict=True)]
     except (ValueError, TypeError) as error:
         raise SearchError("Invalid page token: it is damaged, or belongs to another search.") from error
 
 
-def _place(given: Any, sort: Sort) -> Place:
+def _given(given: Any, sort: Sort) -> Place:
     rank, value = given
     if type(rank) is not int or (rank == 0 and type(value) is not (str if sort.holds is datetime else sort.holds)):
         raise TypeError("not where anything is")
