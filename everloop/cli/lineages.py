@@ -123,6 +123,8 @@ def _draw(tree: "Tree", one: "Branch") -> None:
         version.add(f"{known['state']} by {escape(decided['by'])} {when(decided['at'])}")
     for move in one.moves:
         version.add(f"{move['alias']} since {when(move['at'])}, by {escape(move['by'])}")
+    if one.original:
+        _draw_original(version, one.original)
     if one.deployment:
         since = when(one.deployment["since"])
         version.add("[green]answers[/green]" + (f" since {since}" if since else ""))
@@ -133,6 +135,17 @@ def _draw(tree: "Tree", one: "Branch") -> None:
             newest.add(f"[dim]everloop why {prediction}[/dim]")
     for name, reason in one.missing.items():
         version.add(f"[dim]{name} is not known: {escape(reason)}[/dim]")
+
+
+def _draw_original(version: "Tree", original: "Mapping[str, Any]") -> None:
+    from rich.markup import escape
+
+    there = version.add(f"was version {original['version']} there, {original['state']}")
+    if decided := original["decision"]:
+        there.add(f"by {escape(decided['by'])} {when(decided['at'])}: {escape(decided['reason'])}")
+    for move in original["moves"]:
+        if move["version"] == original["version"]:
+            there.add(f"{move['alias']} since {when(move['at'])}, by {escape(move['by'])}")
 
 
 def _tell(found: "Mapping[str, Any]", *, platform_code: bool) -> None:

@@ -37,6 +37,8 @@ class Branch(Part):
     deployment: dict[str, Any] | None
     predictions: dict[str, Any] | None
     newest_predictions: list[str]
+    original: dict[str, Any] | None
+    """Of an imported version: what the registry knew that it came from."""
     missing: dict[str, str]
 
 
@@ -184,13 +186,14 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
             missing[label] = str(error)
             return None
 
-    aliases, run, data, deployment, monitor, newest = await asyncio.gather(
+    aliases, run, data, deployment, monitor, newest, original = await asyncio.gather(
         part("moves", "registry", f"/v1/models/{model}/aliases"),
         part("run", "training", f"/v1/runs/{made['run_id']}"),
         part("data", "ingestion", f"/v1/datasets/{model}/versions/{made['dataset']['version']}"),
         part("deployment", "serving", f"/v1/deployments/{model}", maybe),
         part("predictions", "monitoring", f"/v1/monitors/{model}", maybe),
         part("predictions", "monitoring", f"/v1/monitors/{model}/versions/{number}/predictions", maybe),
+        part("original", "registry", f"/v1/models/{model}/versions/{number}/record", maybe),
     )
     if data and data["digest"] != made["dataset"]["digest"]:
         # An imported version's dataset is another's, whatever its number.
@@ -207,6 +210,7 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
         deployment=answering if answering and answering["version"] == number else None,
         predictions=next((one for one in watched if one["version"] == number), None),
         newest_predictions=newest or [],
+        original=original,
         missing=missing,
     )
 

@@ -25,8 +25,8 @@ from services.registry.past.ports import Lives, State
 from services.registry.past.store import SqlLives, SqlState
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.provenance import api as provenance_api
-from services.registry.provenance.ports import Origins, Sides
-from services.registry.provenance.store import SqlOrigins, StoredSides
+from services.registry.provenance.ports import Origins, Papers, Sides
+from services.registry.provenance.store import SqlOrigins, StoredPapers, StoredSides
 from services.registry.rows import Row
 from services.registry.search.logged_models import SqlLoggedModelSearch
 from services.registry.search.models import SqlModelSearch
@@ -58,6 +58,7 @@ PORTS = {
     NamedModels: SqlNamedModels,
     NamedVersions: SqlNamedVersions,
     NamedAliases: SqlNamedAliases,
+    Origins: SqlOrigins,
 }
 
 
@@ -69,7 +70,12 @@ def build(settings: RegistrySettings) -> Service:
         "registry",
         settings,
         handlers.SUBSCRIPTIONS,
-        {**PORTS, Origins: SqlOrigins, Sides: lambda _: StoredSides(), Artifacts: lambda _: artifacts},
+        {
+            **PORTS,
+            Sides: lambda _: StoredSides(),
+            Papers: lambda _: StoredPapers(),
+            Artifacts: lambda _: artifacts,
+        },
         router=_routers(api.router, models_api.router, past_api.router, provenance_api.router, tracking_api.router),
         routes=mlflow_routes(*artifact_routes(artifacts)),
         reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, woken=False)),

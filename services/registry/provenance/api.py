@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
 
+from contracts.archive import VersionRecord
 from contracts.bundle import Lineage
 from contracts.model import Digest, PipelineName, Uri
 from services.chassis.errors import RejectedError
@@ -19,13 +20,20 @@ from services.registry.mlflow.calls import work_of
 from services.registry.ports import AliasHistory
 from services.registry.provenance.comparison import VersionDiff, compare
 from services.registry.provenance.origins import Origin
-from services.registry.provenance.ports import Origins, Sides
+from services.registry.provenance.ports import Origins, Papers, Sides
 
 MOST_VERSIONS = 200
 
 router = APIRouter(tags=["provenance"])
 Number = Annotated[int, Query(ge=1, lt=2**31)]
 Identity = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=100)]
+
+
+def _work(request: Request) -> Work:
+    return work_of(request)
+
+
+InWork = Annotated[Work, Depends(_work)]
 
 
 class DescendantView(BaseModel):
@@ -52,14 +60,10 @@ class DescendantsView(BaseModel):
     versions: list[DescendantView]
 
 
-def _work(request: Request) -> Work:
-    return work_of(request)
-
-
 @router.get("/models/{model}/diff")
 async def diff_versions(
     model: PipelineName,
-    work: Annotated[Work, Depends(_work)],
+    work: InWork,
     before: Annotated[Number, Query(alias="from")],
     after: Annotated[Number, Query(alias="to")],
 ) -> VersionDiff:
@@ -69,6 +73,17 @@ async def diff_versions(
         sides = tx.port(Sides)
     # Bundles are read after the transaction: they may lie far away.
     return await asyncio.to_thread(compare, await sides.of(one), await sides.of(other))
+
+
+@router.get("/models/{model}/versions/{version}/record")
+async def get_record(model: PipelineName, version: Annotated[int, Path(ge=1, lt=2**31)], work: InWork) -> VersionRecord:
+    """Show what the registry knew that a version was imported from: its number there, its decisions and aliases."""
+    async with work.transaction(write=False) as tx:
+        found, papers = await bundle_of(model, version, tx), tx.port(Papers)
+    record = await papers.record_of(found)
+    if record is None:
+        raise RejectedError("record_not_found", model=model, version=version, reason="it was not imported")
+    return record
 
 
 @router.get("/lineage/{identity}")

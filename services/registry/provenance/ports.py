@@ -3,9 +3,22 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from contracts.archive import VersionRecord
 from services.registry.domain import ModelVersion
 from services.registry.provenance.comparison import Side
 from services.registry.provenance.origins import Mention
+
+
+class Papers(Protocol):
+    """What came with versions of other registries, in the artifact store."""
+
+    async def record_of(self, version: ModelVersion) -> VersionRecord | None:
+        """Read what the registry knew that a version was imported from; None if it was not imported.
+
+        Raises:
+            RejectedError: It is another version's, or broken.
+            TransientError: The store does not answer.
+        """
 
 
 class Sides(Protocol):

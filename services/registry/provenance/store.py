@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from contracts.archive import RECORD, VersionRecord
 from contracts.bundle import BundleFile, Environment
 from everloop import storage
 from everloop.bundle.code import read_snapshot
 from everloop.bundle.manifest import BundleError, read_file
 from services.chassis.errors import RejectedError, TransientError
-from services.registry.domain import ModelVersion
+from services.registry.domain import ModelVersion, VersionState
 from services.registry.models.labels import OWN
 from services.registry.models.rows import VersionTagRow
 from services.registry.provenance.comparison import Side
@@ -69,6 +70,23 @@ class StoredSides:
     async def of(self, version: ModelVersion) -> Side:
         """Read what a comparison needs of a version."""
         return await asyncio.to_thread(_side, version)
+
+
+class StoredPapers:
+    """Records where imports put them: beside the bundle."""
+
+    async def record_of(self, version: ModelVersion) -> VersionRecord | None:
+        """Read what the registry knew that a version was imported from."""
+        return await asyncio.to_thread(_record, version) if version.state is VersionState.IMPORTED else None
+
+
+def _record(version: ModelVersion) -> VersionRecord:
+    with _explained(version):
+        uri = storage.join(version.bundle_uri.rpartition("/")[0], RECORD)
+        record = VersionRecord.model_validate_json(storage.read_bytes(uri))
+        if record.bundle_digest != version.bundle_digest:
+            raise RejectedError("record_of_another", model=record.pipeline, version=record.version)
+        return record
 
 
 def _side(version: ModelVersion) -> Side:

@@ -42,6 +42,16 @@ async def test_a_version_is_exported_and_imported(
         assert (version["state"], version["aliases"], version["decision"]["by"]) == ("imported", [], "ada")
         assert version["bundle_uri"].startswith(str(store))
 
+        record = (await client.get(f"/models/{PIPELINE}/versions/{NUMBER}/record")).json()
+        assert (record["version"], record["state"], record["bundle_digest"]) == (
+            NUMBER,
+            "promoted",
+            version["bundle_digest"],
+        )
+        status, said = await everloop("lineage", PIPELINE, str(NUMBER))
+        assert status == 0, said
+        assert f"was version {NUMBER} there, promoted" in said
+
         before = files_below(store)
         status, said = await everloop("import", str(archive))
         assert (status, "is here already, as" in said) == (1, True), said

@@ -37,6 +37,8 @@ async def test_versions_are_compared_and_found_by_what_they_are_made_of(world: W
         assert (await client.post(f"{mlflow}/model-versions/create", json=logged)).status_code == 200
         assert "can't be built again" in (await got(f"/models/{PIPELINE}/versions/3", 404))["detail"]
 
+        await got(f"/models/{PIPELINE}/versions/1/record", 404)
+
         lineage = (await got(f"/models/{PIPELINE}/versions/1"))["lineage"]
         for identity, origin, versions in (
             (str(first.run_id), "run", [1]),

@@ -32,6 +32,15 @@ BRANCH = Branch(
     deployment={"version": 3, "since": "2026-01-01T00:00:00Z"},
     predictions={"version": 3, "predictions": 1204, "windows": 2},
     newest_predictions=["p-9"],
+    original={
+        "version": 7,
+        "state": "rejected",
+        "decision": {"by": "eve", "at": "2025-01-01T00:00:00Z", "reason": "wrong [holiday]"},
+        "moves": [
+            {"alias": "challenger", "version": 7, "by": "gates", "at": "2025-01-01T00:00:00Z"},
+            {"alias": "champion", "version": 6, "by": "zoe", "at": "2025-01-01T00:00:00Z"},
+        ],
+    },
     missing={"data": "ingestion does not answer"},
 )
 DIFF: dict[str, Any] = {
@@ -66,9 +75,11 @@ def test_a_version_is_drawn_from_its_data_to_its_predictions(drawn: Console) -> 
     for expected in (
         *("run run-1", "flights version 3", "promoted champion", "dataset version 2", "sha256:raw", "May [again]"),
         *("abcdef012345 with uncommitted changes", "sha256:environment", "promoted by ana", "champion since"),
+        *("was version 7 there, rejected", "by eve", "wrong [holiday]", "challenger since", "by gates"),
         *("answers since", "1,204 rows in 2 windows", "everloop why p-9", "data is not known: ingestion"),
     ):
         assert expected in text, expected
+    assert "zoe" not in text
 
 
 def test_what_no_version_came_from_says_so(drawn: Console) -> None:

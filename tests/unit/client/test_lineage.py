@@ -94,7 +94,7 @@ async def test_a_version_leads_to_its_data_its_run_its_deployment_and_its_predic
     assert one.deployment == {"version": 3, "since": "2026-01-01"}
     assert one.predictions == {"version": 3, "predictions": 12, "windows": 1}
     assert one.newest_predictions == ["p-1"]
-    assert one.missing == {}
+    assert (one.original, one.missing) == (None, {})
 
 
 async def test_a_version_that_does_not_answer_has_no_deployment() -> None:
