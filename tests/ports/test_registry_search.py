@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,7 @@ from services.registry.tracking.rows import (
     RunTagRow,
 )
 from tests.fixtures.databases import Transactions
+from tests.unit.registry.search import filters
 
 EXPERIMENT = 7
 ACTIVE = (Stage.ACTIVE,)
@@ -164,6 +166,26 @@ async def test_a_search_finds_what_looking_at_every_run_finds(
 
     expected = [run for run in runs if all(_holds(run, condition) for condition in conditions)]
     assert found == [run.id for run in _sorted(expected, orders)]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    conditions=some.lists(filters.CONDITIONS, min_size=1, max_size=3),
+    orders=some.lists(filters.ORDERS, max_size=2),
+    token=some.text(max_size=9),
+)
+async def test_whatever_is_asked_is_answered_or_refused(
+    conditions: list[Condition], orders: list[Order], token: str, transactions: Transactions
+) -> None:
+    async with transactions() as session:
+        for asked in conditions:
+            with suppress(SearchError):
+                await SqlTrackingSearch(session).runs(["7"], ACTIVE, Question(str(asked), (), 1))
+        for order in orders:
+            with suppress(SearchError):
+                await SqlTrackingSearch(session).runs(["7"], ACTIVE, Question("", (str(order),), 1))
+        with suppress(SearchError):
+            await SqlTrackingSearch(session).experiments(ACTIVE, Question(str(conditions[0]), (), 1, token))
 
 
 async def test_a_page_goes_on_behind_the_last_run_whatever_was_added_before_it(transactions: Transactions) -> None:

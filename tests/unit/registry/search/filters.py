@@ -4,9 +4,10 @@ from hypothesis import strategies as some
 
 from services.registry.search.language import LISTED, NULL, NUMBER, TEXT, Condition, Key, Kind, Operator, Order
 
-WORDS = some.text(some.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+WORDS = some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 NUMBERS = some.integers(-(2**63) + 1, 2**63 - 1) | some.floats(allow_nan=False, allow_infinity=False)
-KEYS = some.builds(Key, some.sampled_from(Kind), WORDS)
+_KNOWN = some.sampled_from(("name", "run_id", "start_time", "end_time", "status", "experiment_id", "context"))
+KEYS = some.builds(Key, some.sampled_from(Kind), WORDS | _KNOWN)
 ORDERS = some.builds(Order, KEYS, some.booleans())
 
 
