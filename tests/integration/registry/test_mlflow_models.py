@@ -166,19 +166,23 @@ async def test_a_number_is_never_given_twice(world: World) -> None:
         assert (deleted.version, deleted.aliases) == (1, ("newest",))
 
 
-async def test_eight_at_once_get_a_number_each(world: World) -> None:
+async def test_eight_at_once_make_one_model_and_get_a_number_each(world: World) -> None:
     async with running(world) as client:
-        await client.create_registered_model("flights")
 
-        def register(start: threading.Barrier) -> list[str]:
+        def register(start: threading.Barrier) -> tuple[str, list[str]]:
             start.wait()
-            return [client.blocking.create_model_version("flights", S3).version for _ in range(5)]
+            try:
+                told = client.blocking.create_registered_model("flights").name
+            except MlflowException as error:
+                told = error.error_code
+            return told, [client.blocking.create_model_version("flights", S3).version for _ in range(5)]
 
         with ThreadPoolExecutor(8) as threads:
             start, loop = threading.Barrier(8), asyncio.get_running_loop()
-            numbers = await asyncio.gather(*(loop.run_in_executor(threads, register, start) for _ in range(8)))
+            done = await asyncio.gather(*(loop.run_in_executor(threads, register, start) for _ in range(8)))
 
-        assert sorted(int(number) for mine in numbers for number in mine) == list(range(1, 41))
+        assert sorted(told for told, _ in done) == ["RESOURCE_ALREADY_EXISTS"] * 7 + ["flights"]
+        assert sorted(int(number) for _, mine in done for number in mine) == list(range(1, 41))
 
 
 async def test_names_are_followed_to_the_files_once(sqlite_world: World) -> None:
