@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
-.PHONY: help setup demo run test test-all check bench-serving soak-serving fix docs clean
+.PHONY: help setup demo run test test-all check bench-serving bench-registry soak-serving fix docs clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ check: $(VENV)/.everything ## Format, lint, types, import rules, generated files
 
 bench-serving: $(VENV)/.everything ## Serve one model by Everloop and its peers, side by side (ARGS="--rounds 1" is quicker)
 	@exec $(BIN)/python -m tests.benchmarks.serving --install $(ARGS)
+
+bench-registry: $(VENV)/.everything ## Ask the registry and a stock MLflow server the same, side by side (ARGS="--runs 1000 --seconds 2" is quicker)
+	@exec $(BIN)/python -m tests.benchmarks.registry --install $(ARGS)
 
 soak-serving: $(VENV)/.everything ## Promote under a constant load for five minutes (ARGS="--replicas 2 --kill-every 20" kills replicas, too)
 	@exec $(BIN)/python -m tests.load.promotions $(ARGS)

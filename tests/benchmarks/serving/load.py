@@ -1,7 +1,7 @@
 """A closed loop of keep-alive connections: each asks again as soon as it is answered."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import cycle
 from time import perf_counter
@@ -24,6 +24,8 @@ class Measured:
     p50_ms: float
     p99_ms: float
     failed: int
+    answered: int
+    """With those of the warm-up."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class _Tally:
     began: float = 0.0
     seconds: list[float] = field(default_factory=list)
     failed: int = 0
+    answered: int = 0
 
 
 class _Connection(asyncio.Protocol):
@@ -55,6 +58,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         now = perf_counter()
+        self._tally.answered += 1
         if self._asked_at >= self._tally.began:
             self._tally.seconds.append(now - self._asked_at)
             self._tally.failed += self._parser.get_status_code() != 200
@@ -79,7 +83,7 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-def measure(host: str, port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Measured:
+def measure(host: str, port: int, requests: Iterable[bytes], *, connections: int, seconds: float) -> Measured:
     """Ask for some seconds, after a warm-up that is not counted.
 
     Args:
@@ -101,8 +105,8 @@ def measure(host: str, port: int, requests: Sequence[bytes], *, connections: int
         async with asyncio.timeout(WARM_UP_S + seconds + GRACE_S):
             await asyncio.gather(*(one.done for one in opened))
         if not tally.seconds:
-            return Measured(0.0, float("nan"), float("nan"), tally.failed)
+            return Measured(0.0, float("nan"), float("nan"), tally.failed, tally.answered)
         p50, p99 = np.quantile(tally.seconds, (0.5, 0.99)) * 1000
-        return Measured(len(tally.seconds) / seconds, float(p50), float(p99), tally.failed)
+        return Measured(len(tally.seconds) / seconds, float(p50), float(p99), tally.failed, tally.answered)
 
     return uvloop.run(run())

@@ -26,7 +26,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     # Its worker processes ask for an event loop in a way that newer uvloops refuse.
     "mlserver": ("mlserver>=1.7,<1.8", "uvloop<0.22"),
     "bentoml": ("bentoml>=1.4.39,<1.5",),
-    "mlflow": ("mlflow>=3.17,<4",),
+    "mlflow": ("mlflow>=3.17,<4", "psycopg2-binary>=2.9,<3"),
 }
 CALLED_WITH = ("pyarrow", "onnxruntime", "numpy", "pydantic", "orjson", "httpx", "nats-py", "rich", "typer")
 
