@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -41,9 +42,10 @@ def as_of(
         raise CommandError(f"{time!r} is no time; write it as 2026-03-01T14:00", Exit.USAGE) from error
 
     async def work(platform: "Platform") -> list[Any]:
-        names = [model] if model else [one["name"] for one in await platform.get("registry", "/v1/models")]
-        paths = [f"/v1/models/{name}/as-of" for name in names]
-        return [await platform.get("registry", path, at=at.isoformat()) for path in paths]
+        if model is None:
+            everything: list[Any] = await platform.get("registry", "/v1/as-of", at=at.isoformat())
+            return everything
+        return [await platform.get("registry", f"/v1/models/{quote(model, safe='')}/as-of", at=at.isoformat())]
 
     found = with_platform(home, work)
     if as_json:

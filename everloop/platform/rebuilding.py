@@ -35,7 +35,7 @@ async def rebuild_registry(home: Home, *, replace: bool, partly: bool) -> Recove
     Args:
         home: The platform's directory; it must be down where its own broker is used.
         replace: Set aside a database that holds something.
-        partly: Go on although the log has lost its beginning.
+        partly: Go on although the log has lost its beginning, and leave out what cannot be replayed.
 
     Raises:
         HomeTakenError: The platform runs.
@@ -58,7 +58,7 @@ async def rebuild_registry(home: Home, *, replace: bool, partly: bool) -> Recove
         if any(gone.values()) and not partly:
             lost = ", ".join(f"{count} of {stream}" for stream, count in gone.items() if count)
             raise RefusedError(f"the oldest messages are no longer kept ({lost}), and what they said would be missing")
-        return Recovery(await rebuild_from(registry_log(bus), settings, replace=replace), gone)
+        return Recovery(await rebuild_from(registry_log(bus), settings, replace=replace, partly=partly), gone)
 
 
 async def registry_log(bus: Bus) -> AsyncIterator[Heard]:

@@ -98,21 +98,20 @@ async def _reading(request: Request) -> AsyncIterator[Transaction]:
         yield transaction
 
 
+At = Annotated[AwareDatetime, Query(description="ISO 8601 with a zone.")]
 Reading = Annotated[Transaction, Depends(_reading, scope="function")]
 
 
+@router.get("/as-of")
+async def get_all_as_of(at: At, tx: Tx) -> list[ModelAsOf]:
+    """Get every model that there still is, as it was at some time."""
+    return [await _as_of(model, at, tx) for model in await tx.port(Lives).models()]
+
+
 @router.get("/models/{model}/as-of")
-async def get_as_of(
-    model: str, at: Annotated[AwareDatetime, Query(description="ISO 8601 with a zone.")], tx: Tx
-) -> ModelAsOf:
+async def get_as_of(model: str, at: At, tx: Tx) -> ModelAsOf:
     """Get where a model's aliases pointed at some time, and how far its versions were."""
-    pipeline = key_of(model)
-    lives = await tx.port(Lives).of_model(pipeline)
-    if lives is None:
-        raise RejectedError("model_not_found", model=model)
-    then = as_of(lives, await tx.port(AliasHistory).of_model(pipeline), at)
-    versions = [_version_view(version, then.aliases) for version in then.versions]
-    return ModelAsOf(model=model, at=at, aliases=AliasesView.of(then.aliases), versions=versions)
+    return await _as_of(model, at, tx)
 
 
 @router.get("/state")
@@ -135,6 +134,16 @@ async def what_if(other: OtherGates, tx: Reading) -> list[SupposedView]:
         supposed = suppose(versions, history, other.gates, policy)
         answer += [SupposedView.of(model.pipeline, each) for each in supposed]
     return answer
+
+
+async def _as_of(model: str, at: datetime, tx: Transaction) -> ModelAsOf:
+    pipeline = key_of(model)
+    lives = await tx.port(Lives).of_model(pipeline)
+    if lives is None:
+        raise RejectedError("model_not_found", model=model)
+    then = as_of(lives, await tx.port(AliasHistory).of_model(pipeline), at)
+    versions = [_version_view(version, then.aliases) for version in then.versions]
+    return ModelAsOf(model=model, at=at, aliases=AliasesView.of(then.aliases), versions=versions)
 
 
 def _version_view(version: VersionThen, aliases: Aliases) -> VersionAsOf:

@@ -11,7 +11,7 @@ from services.registry.ports import Bundles
 from services.registry.settings import RegistrySettings
 
 
-async def rebuild_from(log: Log, settings: RegistrySettings, *, replace: bool) -> Rebuilt:
+async def rebuild_from(log: Log, settings: RegistrySettings, *, replace: bool, partly: bool = False) -> Rebuilt:
     """Make the registry's database again from its log.
 
     Raises:
@@ -24,4 +24,5 @@ async def rebuild_from(log: Log, settings: RegistrySettings, *, replace: bool) -
         Bundles: lambda _: bundles,
         Unsettled: lambda _: unsettled,
     }
-    return await rebuild(settings.database_for("registry"), log, ports, replace=replace, now=utc_now())
+    url = settings.database_for("registry")
+    return await rebuild(url, log, ports, replace=replace, partly=partly, now=utc_now())

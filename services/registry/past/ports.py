@@ -21,6 +21,9 @@ class State(Protocol):
 class Lives(Protocol):
     """What became of the versions of any model, deleted ones included."""
 
+    async def models(self) -> list[str]:
+        """List the names of the models there are."""
+
     async def of_model(self, pipeline: PipelineName) -> list[VersionLife] | None:
         """List a model's versions, newest first; None if there is no such model."""
 

@@ -17,7 +17,7 @@ from services.chassis.work import Ports
 from services.registry.past.domain import StateDigest
 from services.registry.past.places import Place
 from services.registry.past.ports import Log
-from services.registry.past.replay import retell
+from services.registry.past.replay import LeftOut, retell
 from services.registry.past.store import SqlState
 
 LOCK_WAIT_S = 3.0
@@ -46,15 +46,17 @@ class Rebuilt:
         state: Of the new database.
         before: What was there; unset: nothing.
         set_aside: What that is called now.
+        left_out: Messages that could not be taken at their word.
     """
 
     messages: int
     state: StateDigest
     before: Found | None
     set_aside: str | None
+    left_out: tuple[LeftOut, ...] = ()
 
 
-async def rebuild(url: str, log: Log, ports: Ports, *, replace: bool, now: datetime) -> Rebuilt:
+async def rebuild(url: str, log: Log, ports: Ports, *, replace: bool, partly: bool, now: datetime) -> Rebuilt:
     """Make the registry's database from the log. Until all of it is retold, what is there is not touched.
 
     Args:
@@ -62,6 +64,7 @@ async def rebuild(url: str, log: Log, ports: Ports, *, replace: bool, now: datet
         log: Every message it said and heard, oldest first.
         ports: Its adapters, which the messages are told to.
         replace: Set aside what is there, even if it holds something.
+        partly: Leave out what cannot be replayed.
         now: What is set aside is named after.
 
     Raises:
@@ -75,14 +78,15 @@ async def rebuild(url: str, log: Log, ports: Ports, *, replace: bool, now: datet
             await migrate(place.made, MIGRATIONS)
             if before and before.state != await _state(place.made) and not replace:
                 raise RejectedError("database_not_empty", database=place.name)
-            messages = await retell(log, place.made, ports)
+            left_out: list[LeftOut] = []
+            messages = await retell(log, place.made, ports, left_out=left_out if partly else None)
             if not messages:
                 raise RejectedError("log_empty")
             state = await _state(place.made)
             set_aside = await place.take(f"{now:%Y%m%dt%H%M%Sz}")
     finally:
         await place.close()
-    return Rebuilt(messages, state, before, set_aside)
+    return Rebuilt(messages, state, before, set_aside, tuple(left_out))
 
 
 @asynccontextmanager

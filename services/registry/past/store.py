@@ -34,11 +34,12 @@ class SqlState:
 
     async def _part(self, table: Table) -> Part:
         columns = [column for column in table.columns if column.name not in COUNTERS.get(table.name, ())]
+        names = [str(column.name) for column in columns]
         connection = await self._session.connection()
         digests: list[bytes] = []
         async with connection.stream(select(*columns)) as found:
-            async for rows in found.mappings().partitions(AT_ONCE):
-                digests += [digest_of_row(dict(row)) for row in rows]
+            async for rows in found.partitions(AT_ONCE):
+                digests += [digest_of_row(dict(zip(names, row, strict=True))) for row in rows]
         return part_of(table.name, digests)
 
 
@@ -47,6 +48,11 @@ class SqlLives:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+
+    async def models(self) -> list[str]:
+        """List the names of the models there are."""
+        there = select(col(ModelRow.name)).where(col(ModelRow.deleted_at).is_(None)).order_by(col(ModelRow.name))
+        return list((await (await self._session.connection()).execute(there)).scalars())
 
     async def of_model(self, pipeline: PipelineName) -> list[VersionLife] | None:
         """List a model's versions, newest first, without their documents; None if there is no such model."""

@@ -72,7 +72,9 @@ async def gates_evaluated(
 ) -> list[Message]:
     """Read again what its run left, every digest verified; what became of it follows."""
     key = (event.pipeline, event.version)
-    registered = unsettled.registered.pop(key)
+    registered = unsettled.registered.pop(key, None)
+    if registered is None:
+        raise RejectedError("registration_not_found", version=event.version)
     inspection = await inspections.find(f"run:{registered.run_id}")
     if inspection is None or not isinstance(inspection.message, TrainingRunSucceeded):
         raise RejectedError("run_not_found", run_id=registered.run_id)

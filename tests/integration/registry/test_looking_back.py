@@ -32,6 +32,7 @@ from everloop.platform.rebuilding import registry_log
 from services.chassis.errors import RejectedError
 from services.registry.keys import key_of
 from services.registry.main import build
+from services.registry.past import rebuilding
 from services.registry.past.main import rebuild_from
 from services.registry.past.rebuilding import Rebuilt
 from services.registry.settings import RegistrySettings
@@ -43,6 +44,7 @@ from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*model registry stages:FutureWarning")
 
+WHY = ("model.onnx", "version not found")
 ABOVE_SIX = (AbsoluteGate(metric="auc", at_least=0.6),)
 
 
@@ -66,11 +68,11 @@ async def said(world: World, kind: type[Message], count: int = 1) -> list[Any]:
     return await eventually(enough)
 
 
-async def rebuilt(world: World, *, replace: bool = False) -> Rebuilt:
+async def rebuilt(world: World, *, replace: bool = False, partly: bool = False) -> Rebuilt:
     """Rebuild the database from the broker's log."""
 
     async with connect_bus(world.broker.url) as bus:
-        return await rebuild_from(registry_log(bus), world.settings(RegistrySettings), replace=replace)
+        return await rebuild_from(registry_log(bus), world.settings(RegistrySettings), replace=replace, partly=partly)
 
 
 async def live_a_life(world: World, client: httpx.AsyncClient, store: Path) -> datetime:
@@ -94,10 +96,15 @@ async def live_a_life(world: World, client: httpx.AsyncClient, store: Path) -> d
     return then
 
 
-async def test_lost_database_comes_back_from_the_log(world: World, tmp_path: Path) -> None:
+async def test_lost_database_comes_back_from_the_log(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "LOCK_WAIT_S", 0.3)
     async with running(world) as client:
         await live_a_life(world, client, tmp_path)
         state = (await client.get("/state")).json()
+        with pytest.raises(RejectedError, match="registry running"):
+            await rebuilt(world, replace=True)
 
     first = await rebuilt(world, replace=True)
     async with running(world) as client:
@@ -215,13 +222,10 @@ async def waive_and_crown(world: World, client: MlflowClient) -> list[datetime]:
 
 async def test_nothing_is_overwritten_unasked(sqlite_world: World, tmp_path: Path) -> None:
     file = sqlite_world.home / "db" / "registry.sqlite"
-    async with running(sqlite_world) as client:
+    async with running(sqlite_world):
         await sqlite_world.publish(pipeline_registered(gates=ABOVE_SIX))
         await sqlite_world.publish(leave_run(tmp_path))
         await said(sqlite_world, ModelVersionPromoted)
-        with pytest.raises(RejectedError, match="registry running"):
-            await rebuilt(sqlite_world, replace=True)
-        assert (await client.get(f"/models/{PIPELINE}/versions/1")).status_code == 200
 
     with pytest.raises(RejectedError, match="database not empty"):
         await rebuilt(sqlite_world)
@@ -250,6 +254,13 @@ async def test_changed_bundle_is_not_taken_for_what_it_was(sqlite_world: World, 
         await rebuilt(sqlite_world, replace=True)
 
     assert file.read_bytes() == before
+    done = await rebuilt(sqlite_world, replace=True, partly=True)
+    assert [
+        (one.type.rpartition(".version.")[2], why in one.why) for one, why in zip(done.left_out, WHY, strict=True)
+    ] == [
+        ("gates_evaluated.v1", True),
+        ("promoted.v1", True),
+    ]
 
 
 async def test_what_others_put_on_the_registrys_subjects_is_no_fact(sqlite_world: World, tmp_path: Path) -> None:
@@ -301,6 +312,8 @@ async def test_commands_show_it(sqlite_world: World, tmp_path: Path, monkeypatch
     gates.write_text('[[gates]]\nkind = "absolute"\nmetric = "auc"\nat_least = 0.8\n')
     async with sqlite_world.running(build(sqlite_world.settings(RegistrySettings))) as live:
         async with httpx.AsyncClient(base_url=f"{live.url}/v1") as client:
+            mlflow = MlflowClient(tracking_uri=live.url, registry_uri=live.url)
+            await asyncio.to_thread(mlflow.create_registered_model, "Late flights")
             then = await live_a_life(sqlite_world, client, tmp_path)
             state = (await client.get("/state")).json()
         monkeypatch.setenv("EVERLOOP_NATS_URL", sqlite_world.broker.url)
@@ -311,7 +324,9 @@ async def test_commands_show_it(sqlite_world: World, tmp_path: Path, monkeypatch
             done = await asyncio.to_thread(CliRunner().invoke, app, ["registry", *words])
             return done.stdout if done.exception is None else str(done.exception)
 
-        assert "champion 2  challenger –  previous 1" in await shown("as-of", then.isoformat())
+        everything = await shown("as-of", then.isoformat())
+        assert f"{PIPELINE}  champion 2  challenger –  previous 1" in everything
+        assert "Late flights  champion –" in everything
         assert "champion 1" in await shown("as-of", "2999-01-01", PIPELINE)
         assert state["digest"] in await shown("digest")
         assert json.loads(await shown("digest", "--json")) == state
