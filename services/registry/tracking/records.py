@@ -20,10 +20,14 @@ _METRICS = _of_runs(
     "SELECT run_id, key, value, timestamp_ms, step, is_nan FROM latest_metrics WHERE run_id IN :run_ids"
     " ORDER BY run_id, key"
 )
-_TEXTS = _of_runs(
-    "SELECT 1 AS is_param, run_id, key, value FROM params WHERE run_id IN :run_ids"
-    " UNION ALL SELECT 0, run_id, key, value FROM run_tags WHERE run_id IN :run_ids ORDER BY 2, 3"
+_TAG, _PARAM, _USED = range(3)
+_ENTRIES = _of_runs(
+    "SELECT 0 AS kind, run_id, key, value, 0 AS step, 0 AS place FROM run_tags WHERE run_id IN :run_ids"
+    " UNION ALL SELECT 1, run_id, key, value, 0, 0 FROM params WHERE run_id IN :run_ids"
+    " UNION ALL SELECT CASE WHEN made THEN 3 ELSE 2 END, run_id, model_id, '', step, place FROM run_models"
+    " WHERE run_id IN :run_ids ORDER BY kind, place, key"
 )
+"""Tags, parameters, models used and models made, by one question: each costs as much as all it finds."""
 _DATASETS = (
     _of_runs(
         "SELECT u.run_id, u.tags, d.name, d.digest, d.source_type, d.source, d.schema, d.profile FROM run_datasets u"
@@ -35,9 +39,6 @@ _DATASETS = (
     column("tags", JSON),
     *map(column, ("name", "digest", "source_type", "source", "schema", "profile")),
 )
-_MODELS = _of_runs(
-    "SELECT run_id, made, model_id, step FROM run_models WHERE run_id IN :run_ids ORDER BY run_id, place"
-)
 
 
 async def read_records(connection: AsyncConnection, run_ids: Sequence[str]) -> dict[str, RunRecord]:
@@ -48,20 +49,22 @@ async def read_records(connection: AsyncConnection, run_ids: Sequence[str]) -> d
     metrics: dict[str, list[Metric]] = defaultdict(list)
     for row in await connection.execute(_METRICS, given):
         metrics[row.run_id].append(point(row))
-    texts: tuple[dict[str, dict[str, str]], ...] = (defaultdict(dict), defaultdict(dict))
-    for is_param, run_id, key, value in await connection.execute(_TEXTS, given):
-        texts[is_param][run_id][key] = value
-    tags, params = texts
+    tags: dict[str, dict[str, str]] = defaultdict(dict)
+    params: dict[str, dict[str, str]] = defaultdict(dict)
+    used: dict[str, list[str]] = defaultdict(list)
+    made: dict[str, list[ModelOutput]] = defaultdict(list)
+    for kind, run_id, key, value, step, _ in await connection.execute(_ENTRIES, given):
+        if kind == _TAG:
+            tags[run_id][key] = value
+        elif kind == _PARAM:
+            params[run_id][key] = value
+        elif kind == _USED:
+            used[run_id].append(key)
+        else:
+            made[run_id].append(ModelOutput(key, step))
     datasets: dict[str, list[DatasetInput]] = defaultdict(list)
     for run_id, noted, *dataset in await connection.execute(_DATASETS, given):
         datasets[run_id].append(DatasetInput(Dataset(*dataset), noted))
-    used: dict[str, list[str]] = defaultdict(list)
-    made: dict[str, list[ModelOutput]] = defaultdict(list)
-    for run_id, is_made, model_id, step in await connection.execute(_MODELS, given):
-        if is_made:
-            made[run_id].append(ModelOutput(model_id, step))
-        else:
-            used[run_id].append(model_id)
     return {
         run_id: RunRecord(
             metrics=tuple(metrics[run_id]),

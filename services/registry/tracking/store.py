@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, bindparam, text
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import asc, col, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.registry.keys import key_of
@@ -19,6 +19,14 @@ from services.registry.tracking.rows import ExperimentRow, ExperimentTagRow, Run
 ARTIFACTS = "mlflow-artifacts:"
 """Where files go unless an experiment says otherwise: through the registry, into the store."""
 
+_EXPERIMENT = text(
+    "SELECT e.id, e.name, e.pipeline, e.artifact_location, e.stage, e.created_ms, e.updated_ms, t.key, t.value"
+    " FROM experiments e LEFT JOIN experiment_tags t ON t.experiment_id = e.id WHERE e.id = :id ORDER BY t.key"
+)
+_NAMED_EXPERIMENT = text(
+    "SELECT e.id, e.name, e.pipeline, e.artifact_location, e.stage, e.created_ms, e.updated_ms, t.key, t.value"
+    " FROM experiments e LEFT JOIN experiment_tags t ON t.experiment_id = e.id WHERE e.name = :name ORDER BY t.key"
+)
 _SET_TAG = text(
     "INSERT INTO experiment_tags (experiment_id, key, value) VALUES (:owner, :key, :value)"
     " ON CONFLICT (experiment_id, key) DO UPDATE SET value = excluded.value"
@@ -62,13 +70,11 @@ class SqlExperiments:
 
     async def get(self, experiment_id: str) -> Experiment | None:
         """Find an experiment."""
-        row = await self._session.get(ExperimentRow, number_of(experiment_id))
-        return row.to_domain(await self._tags(row)) if row else None
+        return await self._first(_EXPERIMENT, {"id": number_of(experiment_id)})
 
     async def named(self, name: str) -> Experiment | None:
         """Find an experiment by its name."""
-        row = (await self._session.exec(select(ExperimentRow).where(ExperimentRow.name == name))).first()
-        return row.to_domain(await self._tags(row)) if row else None
+        return await self._first(_NAMED_EXPERIMENT, {"name": name})
 
     async def put(self, experiment: Experiment) -> bool:
         """Keep its name and stage; False if the name is taken."""
@@ -93,9 +99,13 @@ class SqlExperiments:
             await connection.execute(_SET_TAG, {"owner": owner, "key": key, "value": value})
         return previous
 
-    async def _tags(self, row: ExperimentRow) -> dict[str, str]:
-        tags = select(ExperimentTagRow.key, ExperimentTagRow.value).where(ExperimentTagRow.experiment_id == row.id)
-        return dict((await self._session.exec(tags.order_by(asc(ExperimentTagRow.key)))).all())
+    async def _first(self, statement: Executable, given: Mapping[str, object]) -> Experiment | None:
+        rows = (await (await self._session.connection()).execute(statement, given)).all()
+        if not rows:
+            return None
+        id_, name, pipeline, location, stage, created_ms, updated_ms, *_ = rows[0]
+        tags = {row.key: row.value for row in rows if row.key is not None}
+        return Experiment(str(id_), name, pipeline, location, Stage(stage), created_ms, updated_ms, tags)
 
 
 class SqlRuns:
