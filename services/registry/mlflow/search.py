@@ -12,15 +12,15 @@ from services.registry.mlflow.calls import Arguments, Method
 from services.registry.mlflow.errors import refuse_value
 from services.registry.mlflow.runs import written
 from services.registry.search.ports import Page, Question, TrackingSearch
-from services.registry.tracking.domain import Run, RunRecord, Stage
+from services.registry.tracking.domain import Run, Stage
 from services.registry.tracking.ports import Runs
 
 MOST = 50_000
 """Experiments or runs of a page."""
 MOST_EXPERIMENTS = 10_000
 """Experiments whose runs are searched at once."""
-AT_ONCE = 5_000
-"""Runs whose records are read in one statement, which takes 32,766 values in SQLite."""
+AT_ONCE = 500
+"""Runs whose records are read and written at once; between, other requests are answered."""
 
 
 class View(StrEnum):
@@ -87,15 +87,16 @@ async def search_runs(asked: SearchRuns, tx: Transaction) -> Mapping[str, Any]:
     for experiment_id in asked.experiment_ids:
         experiment_number(experiment_id)
     found = await tx.port(TrackingSearch).runs(asked.experiment_ids, asked.run_view_type.stages, question)
-    records = await _records(found.things, tx.port(Runs))
-    return answer("runs", [written(run, records[run.id]) for run in found.things], found)
+    return answer("runs", await _written(found.things, tx.port(Runs)), found)
 
 
-async def _records(found: list[Run], runs: Runs) -> dict[str, RunRecord]:
-    records: dict[str, RunRecord] = {}
+async def _written(found: list[Run], runs: Runs) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = []
     for first in range(0, len(found), AT_ONCE):
-        records |= await runs.records([run.id for run in found[first : first + AT_ONCE]])
-    return records
+        some = found[first : first + AT_ONCE]
+        records = await runs.records([run.id for run in some])
+        shown += [written(run, records[run.id]) for run in some]
+    return shown
 
 
 def page_size(asked: int, most: int) -> int:
