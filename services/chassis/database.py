@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.orm import registry
+from sqlalchemy.orm import ORMExecuteState, registry
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.chassis import sqlite
@@ -59,6 +59,24 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 class ChassisRow(SQLModel, registry=registry()):
     """Rows that every service has: what it heard and what it has yet to say."""
+
+
+WROTE = "wrote"
+
+
+class NotingSession(Session):
+    """Notes in its ``info`` whether it wrote. Listening to each session on its own would cost more than a statement."""
+
+
+@event.listens_for(NotingSession, "after_flush")
+def _note_flush(session: Session, context: object) -> None:
+    session.info[WROTE] = True
+
+
+@event.listens_for(NotingSession, "do_orm_execute")
+def _note_statement(statement: ORMExecuteState) -> None:
+    if not statement.is_select:
+        statement.session.info[WROTE] = True
 
 
 class Database:
@@ -112,7 +130,7 @@ class Database:
         with _translated():
             async with (
                 _entered(self._writer if write else None),
-                AsyncSession(self.engine, expire_on_commit=False) as session,
+                AsyncSession(self.engine, expire_on_commit=False, sync_session_class=NotingSession) as session,
             ):
                 await session.connection(execution_options={"everloop_write": write})
                 try:

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
-from sqlalchemy import event, insert
-from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.envelope import MAX_BODY_BYTES, seal
 from contracts.message import Message, utc_now
 from services.chassis.bus import Bus
-from services.chassis.database import Database
+from services.chassis.database import WROTE, Database
 from services.chassis.errors import MalformedError
 from services.chassis.outbox import OutboxRow
 from services.chassis.subscriptions import Cause
@@ -31,9 +30,11 @@ class Transaction:
         self._ports = ports
         self._source = source
         self._said: list[dict[str, Any]] = []
-        self.wrote = False
-        event.listen(session.sync_session, "after_flush", self._note_flush)
-        event.listen(session.sync_session, "do_orm_execute", self._note_statement)
+
+    @property
+    def wrote(self) -> bool:
+        """Tell whether it changed rows, as far as its session knows."""
+        return bool(self.session.info.get(WROTE))
 
     def port(self, protocol: type[P]) -> P:
         """Get the adapter of a port, bound to this transaction."""
@@ -86,12 +87,6 @@ class Transaction:
             await (await self.session.connection()).execute(insert(OutboxRow), self._said)
         await self.session.commit()
         return bool(self._said)
-
-    def _note_flush(self, session: object, context: object) -> None:
-        self.wrote = True
-
-    def _note_statement(self, statement: ORMExecuteState) -> None:
-        self.wrote = self.wrote or not statement.is_select
 
 
 @dataclass
