@@ -83,7 +83,7 @@ async def rebuild(url: str, log: Log, ports: Ports, *, replace: bool, partly: bo
             if not messages:
                 raise RejectedError("log_empty")
             state = await _state(place.made)
-            set_aside = await place.take(f"{now:%Y%m%dt%H%M%Sz}")
+            set_aside = await place.take(f"{now:%Y%m%dt%H%M%S%fz}")
     finally:
         await place.close()
     return Rebuilt(messages, state, before, set_aside, tuple(left_out))

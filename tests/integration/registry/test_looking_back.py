@@ -17,7 +17,12 @@ from typer.testing import CliRunner
 
 from contracts.message import Message, utc_now
 from contracts.pipeline import AbsoluteGate, Policy
-from contracts.registered_models import ModelVersionGatesWaived, WaiveModelVersionGates
+from contracts.registered_models import (
+    DeclareModelGates,
+    ModelGatesDeclared,
+    ModelVersionGatesWaived,
+    WaiveModelVersionGates,
+)
 from contracts.registry import (
     ModelVersionApprovalGiven,
     ModelVersionAwaitingApproval,
@@ -213,6 +218,8 @@ async def waive_and_crown(world: World, client: MlflowClient) -> list[datetime]:
         waiver = WaiveModelVersionGates(pipeline=key_of("Delays"), version=number, waived_by="ada", reason="a trial")
         await world.publish(waiver)
     await said(world, ModelVersionGatesWaived, 2)
+    await world.publish(DeclareModelGates(pipeline="again", gates=ABOVE_SIX, declared_by="ada", reason="as by hand"))
+    await said(world, ModelGatesDeclared)
     moments = []
     for version in ("1", "2"):
         await asyncio.to_thread(client.set_registered_model_alias, "Delays", "champion", version)
