@@ -19,7 +19,14 @@ from services.registry.tracking.domain import (
     RunStatus,
     Stage,
 )
-from services.registry.tracking.limits import LONGEST_PARAM, LONGEST_TAG, check_batch, check_dataset
+from services.registry.tracking.limits import (
+    LONGEST_MODEL_ID,
+    LONGEST_PARAM,
+    LONGEST_TAG,
+    check_batch,
+    check_dataset,
+    check_length,
+)
 from services.registry.tracking.ports import Log, Runs
 
 
@@ -164,6 +171,8 @@ async def link(
     """
     for one in datasets:
         check_dataset(one)
+    for model_id in (*used, *(one.model_id for one in made)):
+        check_length("model_id", model_id, LONGEST_MODEL_ID)
     run = await _held(run_id, runs)
     new = await log.add_datasets(run, datasets)
     await log.add_models(run.id, used=used, made=made)
