@@ -13,6 +13,9 @@ from services.registry.models.labels import STATE, labels
 from services.registry.models.rows import VersionTagRow
 from services.registry.rows import AliasChangeRow, InspectionRow, ModelRow, VersionRow
 
+LARGEST = 2**31 - 1
+"""Number that a column holds."""
+
 
 class SqlModels:
     """The models in SQL."""
@@ -114,7 +117,8 @@ class SqlVersions:
 
     async def get(self, pipeline: str, number: int) -> ModelVersion | None:
         """Find a version."""
-        row = await self._session.get(VersionRow, (pipeline, number))
+        # A larger one fits no column, and is no version's.
+        row = await self._session.get(VersionRow, (pipeline, number)) if number <= LARGEST else None
         return row.to_domain() if row and row.bundle_uri and not row.deleted_at else None
 
     async def of_run(self, run_id: UUID) -> ModelVersion | None:
