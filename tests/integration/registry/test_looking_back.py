@@ -31,6 +31,7 @@ from contracts.registry import (
     RejectModelVersion,
     RollBackModel,
 )
+from contracts.training import FailureReason, TrainingRunFailed
 from everloop.cli.main import app
 from everloop.client.bus import connect_bus
 from everloop.platform.rebuilding import registry_log
@@ -42,7 +43,7 @@ from services.registry.past.main import rebuild_from
 from services.registry.past.rebuilding import Rebuilt
 from services.registry.settings import RegistrySettings
 from tests.contracts.examples import PIPELINE
-from tests.fakes.registry.examples import pipeline_registered
+from tests.fakes.registry.examples import pipeline_registered, run_id, training_run_started
 from tests.fakes.registry.runs import leave_run
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
@@ -83,6 +84,10 @@ async def rebuilt(world: World, *, replace: bool = False, partly: bool = False) 
 async def live_a_life(world: World, client: httpx.AsyncClient, store: Path) -> datetime:
     """Promote two versions, refuse two, go back to the first; gives a time at which the second was champion."""
     await world.publish(pipeline_registered(gates=ABOVE_SIX, policy=Policy.ASK))
+    for number in (1, 9):
+        await world.publish(training_run_started(run_id=run_id(number)))
+    crashed = {"reason": FailureReason.CRASHED, "detail": "out of memory", "attempts": 1}
+    await world.publish(TrainingRunFailed(pipeline=PIPELINE, run_id=run_id(9), **crashed))
     await world.publish(leave_run(store, 1))
     await world.publish(leave_run(store, 2))
     await world.publish(leave_run(store, 3, metrics={"auc": 0.5}))
