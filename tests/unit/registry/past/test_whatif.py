@@ -3,15 +3,20 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.pipeline import AbsoluteGate, ChampionGate, Gate, Policy
 from contracts.registry import ApproveModelVersion, RejectModelVersion, RollBackModel
+from services.registry.domain import replay
 from services.registry.past.whatif import Outcome, suppose
 from tests.contracts.examples import PIPELINE
 from tests.fakes.registry.examples import InMemoryRegistry, pipeline_registered
 
 LOW, HIGH = AbsoluteGate(metric="auc", at_least=0.6), AbsoluteGate(metric="auc", at_least=0.8)
 BETTER = ChampionGate(metric="auc", margin=0.0)
+WISH = {"pipeline": PIPELINE, "reason": "because"}
+MOVES = st.sampled_from(["nothing", "be late", "approve", "reject", "roll back"])
 
 
 @pytest.fixture
@@ -32,15 +37,24 @@ async def differing(registry: InMemoryRegistry, *gates: Gate, policy: Policy = P
     return {each.number: each.would for each in suppose(versions, history, gates, policy) if each.differs}
 
 
-async def test_same_gates_change_nothing(registry: InMemoryRegistry) -> None:
-    await registry.hear(pipeline_registered(gates=(LOW, BETTER)))
-    await run(registry, 1, 0.7)
-    await run(registry, 2, 0.8, champion=1)
-    await run(registry, 3, 0.5, champion=2)
-    # Compared with a champion of before; that it was refused for it is what happened.
-    await run(registry, 4, 0.9, champion=1)
+@settings(max_examples=30, deadline=None)
+@given(policy=st.sampled_from(Policy), course=st.lists(st.tuples(st.sampled_from([0.5, 0.7, 0.8]), MOVES), max_size=8))
+async def test_same_gates_change_nothing(policy: Policy, course: list[tuple[float, str]]) -> None:
+    registry = InMemoryRegistry()
+    await registry.hear(pipeline_registered(gates=(LOW, BETTER), policy=policy))
+    for number, (auc, move) in enumerate(course, start=1):
+        aliases = replay(await registry.history.of_model(PIPELINE))
+        # Where it is compared with a champion of before, that it was refused for it is what happened.
+        await run(registry, number, auc, champion=aliases.previous if move == "be late" else aliases.champion)
+        match move:
+            case "approve":
+                await registry.hear(ApproveModelVersion(version=number, approved_by="ada", **WISH))
+            case "reject":
+                await registry.hear(RejectModelVersion(version=number, rejected_by="ada", **WISH))
+            case "roll back":
+                await registry.hear(RollBackModel(requested_by="ada", **WISH))
 
-    assert await differing(registry, LOW, BETTER) == {}
+    assert await differing(registry, LOW, BETTER, policy=policy) == {}
 
 
 async def test_comparison_with_who_would_not_have_been_champion_tells_nothing(registry: InMemoryRegistry) -> None:
@@ -65,9 +79,8 @@ async def test_what_people_decided_stands_where_they_would_have_been_asked(regis
     await registry.hear(pipeline_registered(gates=(LOW,), policy=Policy.ASK))
     for number in (1, 2, 3):
         await run(registry, number, 0.7)
-    wish = {"pipeline": PIPELINE, "reason": "because"}
-    await registry.hear(ApproveModelVersion(version=1, approved_by="ada", **wish))
-    await registry.hear(RejectModelVersion(version=2, rejected_by="ada", **wish))
+    await registry.hear(ApproveModelVersion(version=1, approved_by="ada", **WISH))
+    await registry.hear(RejectModelVersion(version=2, rejected_by="ada", **WISH))
 
     assert await differing(registry, AbsoluteGate(metric="auc", at_least=0.65)) == {}
     refused = dict.fromkeys((1, 3), Outcome.REFUSED)
