@@ -2,14 +2,20 @@
 
 from typing import Any, assert_never
 
-from sqlalchemy import BigInteger, ColumnElement, Double, Text, literal
-from sqlalchemy.orm import Mapped
+from sqlalchemy import BigInteger, ColumnElement, Double, FromClause, Text, literal
+from sqlalchemy.orm import class_mapper
 from sqlalchemy.sql.elements import SQLCoreOperations
+from sqlmodel import SQLModel
 
 from services.registry.search.language import Operator
 from services.registry.search.text import ILike, Like
 
-Column = Mapped[Any] | ColumnElement[Any]
+Column = ColumnElement[Any]
+
+
+def table(rows: type[SQLModel]) -> FromClause:
+    """Find the table of rows. Statements of tables are made in half the time of those of what is mapped to them."""
+    return class_mapper(rows, configure=False).local_table
 
 
 def compare(column: Column, operator: Operator, value: Any) -> ColumnElement[bool]:

@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
-from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.model import PipelineName
 from services.registry.models.rows import ModelTagRow, VersionTagRow
 from services.registry.rows import ModelRow, VersionRow
-from services.registry.search.comparing import Column
+from services.registry.search.comparing import Column, table
 from services.registry.search.language import TEXT, Condition, Key, Kind, Operator, by
 from services.registry.search.pages import sorted_page
 from services.registry.search.ports import Page, Question
@@ -19,28 +18,30 @@ from services.registry.search.searchable import Attribute, Searchable, identifie
 PROMPT = Key(Kind.TAG, "mlflow.prompt.is_prompt")
 """Tells prompts, which MLflow's clients keep among the models. They are found only when asked for."""
 
-_OF_MODEL: dict[str, Column] = {"pipeline": col(ModelRow.pipeline)}
-_OF_VERSION: dict[str, Column] = {"pipeline": col(VersionRow.pipeline), "number": col(VersionRow.number)}
+_MODELS = table(ModelRow)
+_VERSIONS = table(VersionRow)
+_OF_MODEL: dict[str, Column] = {"pipeline": _MODELS.c.pipeline}
+_OF_VERSION: dict[str, Column] = {"pipeline": _VERSIONS.c.pipeline, "number": _VERSIONS.c.number}
 MODELS = Searchable(
     attributes={
-        "name": text(col(ModelRow.name), listed=True),
-        "creation_timestamp": Attribute(col(ModelRow.registered_at), frozenset(), datetime),
-        "last_updated_timestamp": Attribute(col(ModelRow.updated_at), frozenset(), datetime),
+        "name": text(_MODELS.c.name, listed=True),
+        "creation_timestamp": Attribute(_MODELS.c.registered_at, frozenset(), datetime),
+        "last_updated_timestamp": Attribute(_MODELS.c.updated_at, frozenset(), datetime),
     },
     also={"timestamp": "last_updated_timestamp"},
-    related={Kind.TAG: Pairs(ModelTagRow, _OF_MODEL, TEXT)},
+    related={Kind.TAG: Pairs(table(ModelTagRow), _OF_MODEL, TEXT)},
     ties=(by("name"),),
 )
 VERSIONS = Searchable(
     attributes={
-        "name": text(col(ModelRow.name), listed=True),
-        "version_number": number(col(VersionRow.number)),
-        "run_id": identifier(col(VersionRow.source_run_id), nullable=True),
-        "source_path": text(col(VersionRow.source)),
-        "creation_timestamp": Attribute(col(VersionRow.registered_at), frozenset(), datetime),
-        "last_updated_timestamp": Attribute(col(VersionRow.updated_at), frozenset(), datetime),
+        "name": text(_MODELS.c.name, listed=True),
+        "version_number": number(_VERSIONS.c.number),
+        "run_id": identifier(_VERSIONS.c.source_run_id, nullable=True),
+        "source_path": text(_VERSIONS.c.source),
+        "creation_timestamp": Attribute(_VERSIONS.c.registered_at, frozenset(), datetime),
+        "last_updated_timestamp": Attribute(_VERSIONS.c.updated_at, frozenset(), datetime),
     },
-    related={Kind.TAG: Pairs(VersionTagRow, _OF_VERSION, TEXT)},
+    related={Kind.TAG: Pairs(table(VersionTagRow), _OF_VERSION, TEXT)},
     order=(by("last_updated_timestamp", ascending=False),),
     ties=(by("name"), by("version_number", ascending=False)),
 )
@@ -54,7 +55,7 @@ class SqlModelSearch:
 
     async def models(self, question: Question) -> Page[PipelineName]:
         """Find models."""
-        rows = select(col(ModelRow.pipeline)).where(col(ModelRow.deleted_at).is_(None))
+        rows = select(_MODELS.c.pipeline).where(_MODELS.c.deleted_at.is_(None))
         meant, sorts = _meant(MODELS, question.filter), MODELS.sorts(question.order)
         found = await sorted_page(self._session, rows.where(*meant), sorts, question, of=["models"])
         return Page([row.pipeline for row in found.things], found.token)
@@ -62,9 +63,9 @@ class SqlModelSearch:
     async def versions(self, question: Question) -> Page[tuple[PipelineName, int]]:
         """Find versions."""
         rows = (
-            select(col(VersionRow.pipeline), col(VersionRow.number))
-            .join(ModelRow, col(ModelRow.pipeline) == VersionRow.pipeline)
-            .where(col(ModelRow.deleted_at).is_(None), col(VersionRow.deleted_at).is_(None))
+            select(_VERSIONS.c.pipeline, _VERSIONS.c.number)
+            .join(_MODELS, _MODELS.c.pipeline == _VERSIONS.c.pipeline)
+            .where(_MODELS.c.deleted_at.is_(None), _VERSIONS.c.deleted_at.is_(None))
         )
         meant, sorts = _meant(VERSIONS, question.filter), VERSIONS.sorts(question.order)
         found = await sorted_page(self._session, rows.where(*meant), sorts, question, of=["versions"])

@@ -67,13 +67,14 @@ async def sorted_page(
     """Read a page of rows already found, in an order in which no two are level; ``parts`` stand for the first's."""
     asked = json.dumps([*of, question.filter, *question.order]).encode()
     start = _places(question.token, sorts, asked) if question.token else []
+    connection = await session.connection()
     found: list[tuple[Row[Any], Part]] = []
     for part in parts or sorts[0].parts:
         if start and part.rank < start[0][0]:
             continue
         here = start if start and part.rank == start[0][0] else []
         read = _part(rows, part, sorts, start=here).limit(question.limit + 1 - len(found))
-        found += [(row, part) for row in await session.exec(read)]
+        found += [(row, part) for row in await connection.execute(read)]
         if len(found) > question.limit:
             things = found[: question.limit]
             return Page([row for row, _ in things], _token(_place(*things[-1], sorts), asked))

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import ColumnElement, and_, case, exists, or_, true
-from sqlalchemy.orm import aliased
-from sqlmodel import SQLModel
+from sqlalchemy import ColumnElement, FromClause, and_, case, exists, or_, true
 
 from services.registry.search.comparing import Column, compare
 from services.registry.search.language import LISTED, NULL, NUMBER, TEXT, Condition, Key, Kind, Operator, SearchError
@@ -43,13 +41,13 @@ class Pairs:
         operators: How values may be compared.
     """
 
-    rows: type[SQLModel]
+    rows: FromClause
     owner: Mapping[str, Column]
     operators: frozenset[Operator] = TEXT | NULL
 
     def holds(self, condition: Condition) -> ColumnElement[bool]:
         """Say of which things a condition holds; of none without the key, unless it is that."""
-        row = aliased(self.rows)
+        row = self.rows.alias()
         named = self._named(row, condition.key.name)
         match condition.operator:
             case Operator.ABSENT:
@@ -61,21 +59,21 @@ class Pairs:
 
     def sort(self, name: str, *, ascending: bool) -> Sort:
         """Sort by the value of a key."""
-        row: Any = aliased(self.rows)
+        row = self.rows.alias()
         join = row, self._named(row, name)
-        rank = case((row.value.is_(None), 1), else_=0)
+        rank = case((row.c.value.is_(None), 1), else_=0)
         parts = Part(0, true(), join), Part(1, self._without(name))
-        return Sort(row.value, ascending=ascending, rank=rank, join=join, parts=parts)
+        return Sort(row.c.value, ascending=ascending, rank=rank, join=join, parts=parts)
 
     def _without(self, name: str) -> ColumnElement[bool]:
-        return ~exists().where(self._named(aliased(self.rows), name))
+        return ~exists().where(self._named(self.rows.alias(), name))
 
-    def _named(self, row: Any, name: str) -> ColumnElement[bool]:
-        owned = (getattr(row, mine) == its for mine, its in self.owner.items())
-        return and_(*owned, row.key == name)
+    def _named(self, row: FromClause, name: str) -> ColumnElement[bool]:
+        owned = (row.c[mine] == its for mine, its in self.owner.items())
+        return and_(*owned, row.c.key == name)
 
-    def _compared(self, row: Any, condition: Condition) -> ColumnElement[bool]:
-        return compare(row.value, condition.operator, condition.value)
+    def _compared(self, row: FromClause, condition: Condition) -> ColumnElement[bool]:
+        return compare(row.c.value, condition.operator, condition.value)
 
 
 @dataclass(frozen=True)
@@ -91,28 +89,28 @@ class Numbers(Pairs):
 
     def sort(self, name: str, *, ascending: bool) -> Sort:
         """Sort by the value of a key."""
-        row: Any = aliased(self.rows)
+        row = self.rows.alias()
         join = row, self._named(row, name)
-        group = getattr(row, self.group) if self.group else None
+        group = row.c[self.group] if self.group else None
         joined = Joined(Key(Kind.METRIC, name), partial(self._compared, row), group)
         return number_sort(row, join, self._without(name), ascending=ascending, joined=joined)
 
-    def _compared(self, row: Any, condition: Condition) -> ColumnElement[bool]:
+    def _compared(self, row: FromClause, condition: Condition) -> ColumnElement[bool]:
         compared = super()._compared(row, condition)
         if condition.operator is Operator.UNEQUAL:
-            return or_(compared, row.is_nan.is_(True))
-        return and_(compared, row.is_nan.is_(False))
+            return or_(compared, row.c.is_nan.is_(True))
+        return and_(compared, row.c.is_nan.is_(False))
 
 
 def number_sort(
-    row: Any, join: Join, without: ColumnElement[bool], *, ascending: bool, joined: Joined | None = None
+    row: FromClause, join: Join, without: ColumnElement[bool], *, ascending: bool, joined: Joined | None = None
 ) -> Sort:
     """Sort by numbers, of which there are those that are none, with 0 for a value."""
-    rank = case((row.is_nan.is_(True), 1), (row.value.is_(None), 2), else_=0)
+    rank = case((row.c.is_nan.is_(True), 1), (row.c.value.is_(None), 2), else_=0)
     # All numbers are in this range; SQLite, which knows nothing of the data, takes the index for there being one.
-    numbers = and_(row.is_nan.is_(False), row.value.between(-LARGEST, LARGEST))
-    parts = Part(0, numbers, join), Part(1, and_(row.is_nan.is_(True), row.value == 0), join), Part(2, without)
-    return Sort(row.value, ascending=ascending, holds=float, rank=rank, join=join, parts=parts, joined=joined)
+    numbers = and_(row.c.is_nan.is_(False), row.c.value.between(-LARGEST, LARGEST))
+    parts = Part(0, numbers, join), Part(1, and_(row.c.is_nan.is_(True), row.c.value == 0), join), Part(2, without)
+    return Sort(row.c.value, ascending=ascending, holds=float, rank=rank, join=join, parts=parts, joined=joined)
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class Linked:
         columns: Those that can be asked for.
     """
 
-    rows: type[SQLModel]
+    rows: FromClause
     owner: Mapping[str, Column]
     columns: frozenset[str]
     operators: frozenset[Operator] = TEXT | LISTED
@@ -139,9 +137,9 @@ class Linked:
         kind, name = condition.key.kind, condition.key.name
         if name not in self.columns:
             raise SearchError(f"Invalid {kind} key '{name}' specified. Valid keys are {sorted(self.columns)}")
-        row = aliased(self.rows)
-        owned = (getattr(row, mine) == its for mine, its in self.owner.items())
-        return exists().where(*owned, compare(getattr(row, name), condition.operator, condition.value))
+        row = self.rows.alias()
+        owned = (row.c[mine] == its for mine, its in self.owner.items())
+        return exists().where(*owned, compare(row.c[name], condition.operator, condition.value))
 
     def sort(self, name: str, *, ascending: bool) -> Sort:
         """Refuse: there may be many."""

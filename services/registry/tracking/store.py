@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Executable, Row, bindparam, text
+from sqlalchemy import select as sql_select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlalchemy.orm import class_mapper
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.registry.keys import key_of
@@ -149,13 +151,11 @@ class SqlRuns:
         return run_of(row) if row else None
 
 
-RUNS = select(
-    RunRow.__table__,  # type: ignore[attr-defined]  # the mapper puts it there
-    col(ExperimentRow.pipeline),
-).join(ExperimentRow, col(ExperimentRow.id) == col(RunRow.experiment_id))
+_RUNS, _EXPERIMENTS = (class_mapper(rows, configure=False).local_table for rows in (RunRow, ExperimentRow))
+RUNS = sql_select(*_RUNS.c, _EXPERIMENTS.c.pipeline).join(_EXPERIMENTS, _EXPERIMENTS.c.id == _RUNS.c.experiment_id)
 """What `run_of` reads."""
-_RUN = RUNS.where(col(RunRow.id) == bindparam("run_id"))
-_HELD_RUN = _RUN.with_for_update(read=True, key_share=True, of=RunRow)
+_RUN = RUNS.where(_RUNS.c.id == bindparam("run_id"))
+_HELD_RUN = _RUN.with_for_update(read=True, key_share=True, of=_RUNS)
 _ADD_RUN = text(
     "INSERT INTO runs (id, experiment_id, name, user_id, status, started_ms, ended_ms, artifact_uri, stage, deleted_ms)"
     " VALUES (:id, :experiment_id, :name, :user, :status, :started_ms, :ended_ms, :artifact_uri, :stage, :deleted_ms)"
