@@ -7,7 +7,7 @@ from sqlalchemy import case, update
 from sqlmodel import asc, col, desc, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.registry.domain import AliasChange, Inspection, Model, ModelVersion, VersionState
+from services.registry.domain import Alias, AliasChange, Inspection, Model, ModelVersion, VersionState
 from services.registry.models.aliases import point
 from services.registry.models.labels import STATE, labels
 from services.registry.models.rows import VersionTagRow
@@ -172,7 +172,10 @@ class SqlAliasHistory:
 
     async def of_model(self, pipeline: str) -> list[AliasChange]:
         """List a model's changes, oldest first."""
-        oldest = select(AliasChangeRow).where(AliasChangeRow.pipeline == pipeline).order_by(asc(AliasChangeRow.place))
+        own = select(AliasChangeRow).where(
+            AliasChangeRow.pipeline == pipeline, col(AliasChangeRow.alias).in_([alias.value for alias in Alias])
+        )
+        oldest = own.order_by(asc(AliasChangeRow.place))
         return [row.to_domain() for row in await self._session.exec(oldest)]
 
 

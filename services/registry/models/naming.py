@@ -204,7 +204,7 @@ async def point_alias(
     previous = await aliases.find(model.pipeline, alias)
     if previous == number:
         return []
-    await aliases.point(model.pipeline, alias, number)
+    await aliases.point(model.pipeline, alias, number, Decision(by, "", at))
     return [
         ModelAliasMoved(
             pipeline=model.pipeline, alias=alias, version=number, previous_version=previous, moved_by=by, at=at

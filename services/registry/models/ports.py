@@ -86,5 +86,5 @@ class NamedAliases(Protocol):
     async def find(self, pipeline: PipelineName, alias: str) -> int | None:
         """Find what an alias points at."""
 
-    async def point(self, pipeline: PipelineName, alias: str, number: int | None) -> None:
-        """Point an alias of people's own at a version, or at none. The model is held."""
+    async def point(self, pipeline: PipelineName, alias: str, number: int | None, decision: Decision) -> None:
+        """Point an alias of people's own at a version, or at none, and write down who did. The model is held."""

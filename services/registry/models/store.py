@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, func, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import asc, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.gates import AbsoluteGate
 from contracts.model import PipelineName
+from services.registry.domain import Decision
 from services.registry.keys import key_of
 from services.registry.models.aliases import point
 from services.registry.models.domain import HeldModel, ModelEntry, VersionEntry
@@ -180,6 +181,18 @@ class SqlNamedAliases:
         this = select(AliasRow.number).where(AliasRow.pipeline == pipeline, AliasRow.alias == alias)
         return (await self._session.exec(this)).first()
 
-    async def point(self, pipeline: PipelineName, alias: str, number: int | None) -> None:
-        """Point an alias of people's own at a version, or at none. The model is held."""
+    async def point(self, pipeline: PipelineName, alias: str, number: int | None, decision: Decision) -> None:
+        """Point an alias of people's own at a version, or at none, and write down who did. The model is held."""
         await point(self._session, pipeline, alias, number)
+        last = select(func.max(col(AliasChangeRow.place))).where(AliasChangeRow.pipeline == pipeline)
+        change = AliasChangeRow(
+            pipeline=pipeline,
+            place=((await self._session.exec(last)).one() or 0) + 1,
+            alias=alias,
+            number=number,
+            changed_by=decision.by,
+            reason=decision.reason,
+            changed_at=decision.at,
+        )
+        self._session.add(change)
+        await self._session.flush()

@@ -14,10 +14,10 @@ from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
 from services.chassis.work import Transaction
 from services.registry.api import AliasesView, DecisionView
-from services.registry.domain import Alias, Aliases, VersionState
+from services.registry.domain import Alias, VersionState
 from services.registry.keys import key_of
 from services.registry.mlflow.calls import work_of
-from services.registry.past.asof import VersionThen, as_of
+from services.registry.past.asof import ModelThen, VersionThen, as_of
 from services.registry.past.ports import Lives, State
 from services.registry.past.whatif import Outcome, Supposed, suppose
 from services.registry.ports import AliasHistory, Models, Versions
@@ -30,7 +30,7 @@ class VersionAsOf(BaseModel):
 
     version: int
     state: VersionState
-    aliases: list[Alias]
+    aliases: list[str]
     registered_at: datetime
     decision: DecisionView | None
 
@@ -41,6 +41,7 @@ class ModelAsOf(BaseModel):
     model: str
     at: datetime
     aliases: AliasesView
+    other_aliases: dict[str, int] = Field(description="People's own.")
     versions: list[VersionAsOf]
 
 
@@ -141,17 +142,24 @@ async def _as_of(model: str, at: datetime, tx: Transaction) -> ModelAsOf:
     lives = await tx.port(Lives).of_model(pipeline)
     if lives is None:
         raise RejectedError("model_not_found", model=model)
-    then = as_of(lives, await tx.port(AliasHistory).of_model(pipeline), at)
-    versions = [_version_view(version, then.aliases) for version in then.versions]
-    return ModelAsOf(model=model, at=at, aliases=AliasesView.of(then.aliases), versions=versions)
+    others = await tx.port(Lives).other_aliases(pipeline)
+    then = as_of(lives, await tx.port(AliasHistory).of_model(pipeline), at, others=others)
+    return ModelAsOf(
+        model=model,
+        at=at,
+        aliases=AliasesView.of(then.aliases),
+        other_aliases=dict(then.others),
+        versions=[_version_view(version, then) for version in then.versions],
+    )
 
 
-def _version_view(version: VersionThen, aliases: Aliases) -> VersionAsOf:
-    decision = version.decision
+def _version_view(version: VersionThen, model: ModelThen) -> VersionAsOf:
+    decision, number = version.decision, version.number
+    own = [alias.value for alias in Alias if getattr(model.aliases, alias) == number]
     return VersionAsOf(
         version=version.number,
         state=version.state,
-        aliases=[alias for alias in Alias if getattr(aliases, alias) == version.number],
+        aliases=own + [alias for alias, pointed in model.others.items() if pointed == number],
         registered_at=version.registered_at,
         decision=DecisionView(by=decision.by, reason=decision.reason, at=decision.at) if decision else None,
     )

@@ -1,7 +1,7 @@
 """A model as it was at some time: where its aliases pointed, and how far its versions were. No I/O."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
 
@@ -37,25 +37,47 @@ class VersionThen:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherMove:
+    """An alias of people's own was pointed at a version, or at none."""
+
+    alias: str
+    number: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ModelThen:
-    """A model at some time; versions that came later, or were gone by then, are not among its versions."""
+    """A model at some time; versions that came later, or were gone by then, are not among its versions.
+
+    Aliases are the registry's, and ``others`` people's own.
+    """
 
     aliases: Aliases
     versions: tuple[VersionThen, ...]
+    others: Mapping[str, int] = field(default_factory=dict)
 
 
-def as_of(lives: Iterable[VersionLife], history: Iterable[AliasChange], at: datetime) -> ModelThen:
+def as_of(
+    lives: Iterable[VersionLife], history: Iterable[AliasChange], at: datetime, *, others: Iterable[OtherMove] = ()
+) -> ModelThen:
     """Tell how a model was.
 
     Args:
         lives: Of its versions.
         history: Every change of its aliases, in order.
         at: When; what was decided at this very moment counts.
+        others: Every change of other aliases, in order.
     """
     # A command is decided at the time it came, so times may run back a little; the order is that of the history.
     known = list(takewhile(lambda change: change.decision.at <= at, history))
     there = (life for life in lives if life.registered_at <= at and (life.deleted_at is None or life.deleted_at > at))
-    return ModelThen(replay(known), tuple(_then(life, known, at) for life in there))
+    versions = tuple(_then(life, known, at) for life in there)
+    numbers = {version.number for version in versions}
+    pointed = {move.alias: move.number for move in others if move.at <= at}
+    there_then = {
+        alias: number for alias, number in sorted(pointed.items()) if number is not None and number in numbers
+    }
+    return ModelThen(replay(known), versions, there_then)
 
 
 def _then(life: VersionLife, known: list[AliasChange], at: datetime) -> VersionThen:

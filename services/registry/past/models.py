@@ -63,10 +63,11 @@ async def alias_moved(
     event: ModelAliasMoved, aliases: NamedAliases, versions: NamedVersions, history: AliasHistory
 ) -> list[Message]:
     """Point an alias elsewhere; where it is the registry's own, whoever is champion was promoted by it."""
+    decision = Decision(event.moved_by, event.reason, event.at)
     if event.alias not in OWN_ALIASES:
-        await aliases.point(event.pipeline, event.alias, event.version)
+        await aliases.point(event.pipeline, event.alias, event.version, decision)
         return []
-    alias, decision = Alias(event.alias), Decision(event.moved_by, event.reason, event.at)
+    alias = Alias(event.alias)
     await history.extend(event.pipeline, (AliasChange(alias, event.version, decision),))
     if alias is Alias.CHAMPION and event.version is not None:
         await versions.decide(event.pipeline, event.version, VersionState.PROMOTED, decision)

@@ -6,7 +6,7 @@ from typing import Protocol
 from contracts.envelope import Envelope
 from contracts.message import Message
 from contracts.model import PipelineName
-from services.registry.past.asof import VersionLife
+from services.registry.past.asof import OtherMove, VersionLife
 from services.registry.past.domain import StateDigest
 from services.registry.tracking.domain import Experiment
 
@@ -26,6 +26,9 @@ class Lives(Protocol):
 
     async def of_model(self, pipeline: PipelineName) -> list[VersionLife] | None:
         """List a model's versions, newest first; None if there is no such model."""
+
+    async def other_aliases(self, pipeline: PipelineName) -> list[OtherMove]:
+        """List the changes of a model's aliases that are people's own, oldest first."""
 
 
 class KnownExperiments(Protocol):

@@ -7,10 +7,10 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.model import PipelineName
-from services.registry.domain import Decision, VersionState
-from services.registry.past.asof import VersionLife
+from services.registry.domain import Alias, Decision, VersionState
+from services.registry.past.asof import OtherMove, VersionLife
 from services.registry.past.domain import Part, StateDigest, digest_of_row, part_of
-from services.registry.rows import ModelRow, Row, VersionRow
+from services.registry.rows import AliasChangeRow, ModelRow, Row, VersionRow
 from services.registry.tracking.domain import Experiment
 from services.registry.tracking.rows import ExperimentRow, ExperimentTagRow
 from services.registry.tracking.store import number_of
@@ -60,6 +60,16 @@ class SqlLives:
             return None
         rows = select(*_LIFE).where(col(VersionRow.pipeline) == pipeline).order_by(col(VersionRow.number).desc())
         return [_life(*row) for row in await (await self._session.connection()).execute(rows)]
+
+    async def other_aliases(self, pipeline: PipelineName) -> list[OtherMove]:
+        """List the changes of a model's aliases that are people's own, oldest first."""
+        change = AliasChangeRow
+        moves = (
+            select(col(change.alias), col(change.number), col(change.changed_at))
+            .where(col(change.pipeline) == pipeline, col(change.alias).not_in([alias.value for alias in Alias]))
+            .order_by(col(change.place))
+        )
+        return [OtherMove(*row) for row in await (await self._session.connection()).execute(moves)]
 
 
 _LIFE = (

@@ -1,6 +1,6 @@
 """Models, versions and aliases as MLflow's clients see them, over the registry's ports in memory: pipelines' only."""
 
-from services.registry.domain import Alias, replay
+from services.registry.domain import Alias, Decision, replay
 from services.registry.models.domain import HeldModel, VersionEntry
 from tests.fakes.registry.alias_history import InMemoryAliasHistory
 from tests.fakes.registry.models import InMemoryModels
@@ -35,7 +35,7 @@ class InMemoryNamedAliases:
     async def find(self, pipeline: str, alias: str) -> int | None:
         return (await self.of_model(pipeline)).get(alias)
 
-    async def point(self, pipeline: str, alias: str, number: int | None) -> None:
+    async def point(self, pipeline: str, alias: str, number: int | None, decision: Decision) -> None:
         self.pointed.pop((pipeline, alias), None)
         if number is not None:
             self.pointed[pipeline, alias] = number

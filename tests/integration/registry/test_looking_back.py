@@ -151,6 +151,8 @@ async def test_what_clients_logged_comes_back_too(world: World, monkeypatch: pyt
 
     assert [one["aliases"]["champion"] for one in then] == [1, 2]
     assert [one["versions"][-1]["state"] for one in then] == ["promoted", "promoted"]
+    assert then[0]["other_aliases"] == {"mine": 2, "of_2": 2}
+    assert then[0]["versions"][0]["aliases"] == ["challenger", "mine", "of_2"]
     done = await rebuilt(world, replace=True)
 
     assert done.before is not None
