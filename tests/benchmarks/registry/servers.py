@@ -45,7 +45,9 @@ Start = Callable[[Path, str | None], AbstractContextManager[Server]]
 @contextmanager
 def stock(home: Path, database_url: str | None) -> Iterator[Server]:
     """Run ``mlflow server``."""
-    with stock_server(home, database_url=database_url) as server:
+    # The driver of its documentation, which SQLAlchemy takes by itself only up to 2.0.
+    url = database_url.replace("postgresql:", "postgresql+psycopg2:", 1) if database_url else None
+    with stock_server(home, database_url=url) as server:
         yield Server(server.port, (server.process,))
 
 
