@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from pyarrow import ArrowInvalid
-from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
+if TYPE_CHECKING:
+    # Loaded where it is first used: 45 MiB that a process which keeps no bytes does without.
+    from pyarrow.fs import FileInfo, FileSystem
 
 CHUNK_BYTES = 1 << 20
+LOCAL = "local"
 PARTIAL = ".partial"
 """How the name of a file ends that is still being written."""
 
@@ -74,7 +76,7 @@ def name(uri: str) -> str:
 def local_path(uri: str) -> Path | None:
     """Find where a URI lies on this machine; None if it lies elsewhere."""
     filesystem, path = _locate(uri)
-    return Path(path) if isinstance(filesystem, LocalFileSystem) else None
+    return Path(path) if filesystem.type_name == LOCAL else None
 
 
 def read_bytes(uri: str) -> bytes:
@@ -99,7 +101,7 @@ def write_bytes(uri: str, data: bytes) -> None:
     """
     filesystem, path = _locate(uri)
     try:
-        if isinstance(filesystem, LocalFileSystem):
+        if filesystem.type_name == LOCAL:
             with _replacing(Path(path)) as file:
                 file.write(data)
         else:
@@ -118,7 +120,7 @@ def writing(uri: str) -> Iterator[IO[bytes]]:
     """
     filesystem, path = _locate(uri)
     try:
-        if isinstance(filesystem, LocalFileSystem):
+        if filesystem.type_name == LOCAL:
             with _replacing(Path(path)) as file:
                 yield file
         else:
@@ -161,8 +163,7 @@ def write_once(directory_uri: str, data: bytes, *, suffix: str = "") -> str:
 
 def exists(uri: str) -> bool:
     """Tell whether a file or directory is there."""
-    filesystem, path = _locate(uri)
-    return bool(filesystem.get_file_info(path).type != FileType.NotFound)
+    return find(uri) is not None
 
 
 def find(uri: str) -> Entry | None:
@@ -176,6 +177,8 @@ def find(uri: str) -> Entry | None:
 
 def entries(uri: str) -> tuple[Entry, ...]:
     """List a directory without what is below its directories, sorted by name; none if it is not there."""
+    from pyarrow.fs import FileSelector
+
     filesystem, path = _locate(uri)
     try:
         infos = filesystem.get_file_info(FileSelector(path, allow_not_found=True))
@@ -195,7 +198,7 @@ def delete(uri: str) -> None:
     """
     filesystem, path = _locate(uri)
     try:
-        if filesystem.get_file_info(path).type == FileType.Directory:
+        if filesystem.get_file_info(path).type.name == "Directory":
             filesystem.delete_dir(path)
         else:
             filesystem.delete_file(path)
@@ -205,10 +208,12 @@ def delete(uri: str) -> None:
 
 def list(uri: str) -> tuple[str, ...]:
     """List the files below a directory as paths relative to it, sorted; none if it is not there."""
+    from pyarrow.fs import FileSelector
+
     filesystem, path = _locate(uri)
     found = filesystem.get_file_info(FileSelector(path, recursive=True, allow_not_found=True))
     root = path.rstrip("/") + "/"
-    return tuple(sorted(info.path.removeprefix(root) for info in found if info.type == FileType.File))
+    return tuple(sorted(info.path.removeprefix(root) for info in found if info.is_file))
 
 
 def get_file(uri: str, path: Path) -> None:
@@ -238,7 +243,7 @@ def put_file(path: Path, uri: str) -> None:
     """
     filesystem, target = _locate(uri)
     try:
-        if isinstance(filesystem, LocalFileSystem):
+        if filesystem.type_name == LOCAL:
             get_file(str(path.absolute()), Path(target))
             return
         with path.open("rb") as file, filesystem.open_output_stream(target, compression=None) as stream:
@@ -247,21 +252,20 @@ def put_file(path: Path, uri: str) -> None:
         raise _said(error, "write", uri) from error
 
 
-def _locate(uri: str) -> tuple[FileSystem, str]:
-    if uri.startswith("/"):
-        return _filesystem("file://"), uri
+def _locate(uri: str) -> "tuple[FileSystem, str]":
     parts = urlsplit(uri)
+    if uri.startswith("/") or parts.scheme == "file":
+        return _filesystem("file:///"), uri if uri.startswith("/") else parts.path
     if not parts.scheme:
         raise StorageError(f"{uri!r} is neither an absolute path nor a URI; write /path, file://, s3:// or gs://")
-    if parts.scheme == "file":
-        return _filesystem("file://"), parts.path
     return _filesystem(f"{parts.scheme}://{parts.netloc}"), parts.netloc + parts.path
 
 
 @cache
-def _filesystem(root: str) -> FileSystem:
-    if root == "file://":
-        return LocalFileSystem()
+def _filesystem(root: str) -> "FileSystem":
+    from pyarrow import ArrowInvalid
+    from pyarrow.fs import FileSystem
+
     try:
         return FileSystem.from_uri(root)[0]
     except (ArrowInvalid, OSError) as error:
@@ -282,14 +286,10 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-def _entry(info: FileInfo) -> Entry | None:
-    match info.type:
-        case FileType.NotFound:
-            return None
-        case FileType.Directory:
-            return Entry(info.base_name, None)
-        case _:
-            return Entry(info.base_name, info.size or 0)
+def _entry(info: "FileInfo") -> Entry | None:
+    if info.type.name == "NotFound":
+        return None
+    return Entry(info.base_name, None if info.type.name == "Directory" else info.size or 0)
 
 
 def _said(error: OSError, verb: str, uri: str) -> StorageError:

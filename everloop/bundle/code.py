@@ -7,10 +7,13 @@ from importlib.util import module_from_spec, spec_from_file_location
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from everloop.bundle.manifest import BundleError
-from everloop.sdk import Pipeline
+
+if TYPE_CHECKING:
+    from everloop.sdk import Pipeline
 
 MAX_BYTES = 20 * 1024 * 1024
 PIPELINE = "pipeline"
@@ -98,7 +101,7 @@ def read_snapshot(code: bytes) -> dict[str, bytes]:
         raise BundleError("code_unreadable", str(error)) from error
 
 
-def load_pipeline(pipeline_dir: Path) -> Pipeline:
+def load_pipeline(pipeline_dir: Path) -> "Pipeline":
     """Import ``pipeline.py`` of a folder (a working copy, or ``pipeline/`` of an unpacked snapshot).
 
     It becomes a private package of its own, so that two versions live side by side in one process and
@@ -107,6 +110,8 @@ def load_pipeline(pipeline_dir: Path) -> Pipeline:
     Raises:
         BundleError: The file is not there, fails to import, or exports no ``pipeline``.
     """
+    from everloop.sdk import Pipeline
+
     path = pipeline_dir / "pipeline.py"
     if not path.is_file():
         raise BundleError("no_pipeline", f"{pipeline_dir} holds no pipeline.py")
