@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
 
 from contracts.message import Message
 from services.chassis.errors import EverloopError, MalformedError, RejectedError, TransientError
@@ -89,9 +90,31 @@ class WaitingMethod(Method):
         return answer
 
 
-def routes(methods: Iterable[Method]) -> list[Route]:
+def routes(methods: Iterable[Method]) -> list[BaseRoute]:
     """Make Starlette's routes, to be mounted below ``/api/2.0``."""
-    return [Route(method.path, method.__call__, methods=[method.verb]) for method in methods]
+    made = [Route(method.path, method.__call__, methods=[method.verb]) for method in methods]
+    return [
+        FixedRoutes(route for route in made if "{" not in route.path),
+        *(route for route in made if "{" in route.path),
+    ]
+
+
+class FixedRoutes(BaseRoute):
+    """Routes whose paths are fixed, found at once: there are many, and each would be tried in its turn."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = {(verb, route.path): route for route in routes for verb in route.methods or ()}
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Find the route of a verb and a path."""
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        route = self._routes.get((scope.get("method", ""), path))
+        return route.matches(scope) if route else (Match.NONE, {})
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the route that was found answer."""
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        await self._routes[scope["method"], path].handle(scope, receive, send)
 
 
 def done(facts: Iterable[Message], transaction: Transaction) -> dict[str, Any]:
