@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.registry.search.language import SearchError
 from services.registry.search.ports import Page, Question
 from services.registry.search.searchable import Searchable
-from services.registry.search.sorting import Group, Part, Place, Sort, behind
+from services.registry.search.sorting import LAST_RANK, Group, Part, Place, Sort, behind
 
 Columns = TypeVarTuple("Columns")
 MAX_TOKEN = 200_000
@@ -121,17 +121,19 @@ def _places(token: str, sorts: Sequence[Sort], asked: bytes) -> list[Place]:
         if digest != _digest(body, asked):
             raise ValueError("another search's")
         return [_given(given, sort) for given, sort in zip(json.loads(body), sorts, strict=True)]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise SearchError("Invalid page token: it is damaged, or belongs to another search.") from error
 
 
 def _given(given: Any, sort: Sort) -> Place:
     rank, value = given
-    if type(rank) is not int or (rank == 0 and type(value) is not (str if sort.holds is datetime else sort.holds)):
+    if type(rank) is int and 0 < rank <= LAST_RANK and value is None:
+        return rank, None
+    if rank != 0 or type(value) is not (str if sort.holds is datetime else sort.holds):
         raise TypeError("not where anything is")
-    if isinstance(value, int) and abs(value) > _LARGEST:
-        raise ValueError("no such number is kept")
-    return rank, datetime.fromisoformat(value) if sort.holds is datetime else value
+    if (isinstance(value, int) and abs(value) > _LARGEST) or (isinstance(value, str) and b"\0" in value.encode()):
+        raise ValueError("no database keeps this")
+    return 0, datetime.fromisoformat(str(value)) if sort.holds is datetime else value
 
 
 def _digest(body: bytes, asked: bytes) -> bytes:

@@ -12,6 +12,8 @@ from services.registry.search.text import Plain
 
 Join = tuple[Any, ColumnElement[bool]]
 """What is joined, and on what."""
+LAST_RANK = 2
+"""That of what has no number, behind what is not a number."""
 Place = tuple[int, Any]
 """Where a thing is by one sort: its rank, and its value where the rank is 0."""
 
