@@ -27,7 +27,7 @@ test: $(VENV)/.everything ## Run the full test suite
 test-all: test ## Run the full test suite, and the demo in a short form
 	@$(BIN)/everloop demo --months 2 --sample 0.2 --json > /dev/null
 
-check: $(VENV)/.everything ## Format, lint, types, import rules, generated files, quick tests (under 90 s)
+check: $(VENV)/.everything ## Format, lint, types, import rules, generated files, quick tests (three minutes)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
