@@ -248,7 +248,7 @@ async def test_ray_killed_in_every_step_comes_back_and_the_rollout_goes_on(stage
         assert completed.previous_version == before
         assert seen == {before, version}
         assert await eventually(world.answering, within_s=60) == version
-        assert await world.world.said(RolloutRolledBack) == []
+        assert version not in {one.version for one in await world.world.said(RolloutRolledBack)}
 
 
 async def test_a_job_on_ray_makes_the_scores_that_the_front_looks_up(stage: Stage) -> None:
