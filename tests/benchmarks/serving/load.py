@@ -42,12 +42,20 @@ class _Tally:
 class _Connection(asyncio.Protocol):
     """One client. Parses just enough to know when an answer is complete and whether it is a good one."""
 
-    def __init__(self, requests: "cycle[bytes]", tally: _Tally) -> None:
+    def __init__(
+        self,
+        requests: "cycle[bytes]",
+        tally: _Tally,
+        address: tuple[str, int],
+        done: "asyncio.Future[None] | None" = None,
+    ) -> None:
         self._requests = requests
         self._tally = tally
+        self._address = address
+        self._successor: asyncio.Task[object] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._asked_at = 0.0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[None] = done or asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -62,16 +70,28 @@ class _Connection(asyncio.Protocol):
         if self._asked_at >= self._tally.began:
             self._tally.seconds.append(now - self._asked_at)
             self._tally.failed += self._parser.get_status_code() != 200
+        kept = self._parser.should_keep_alive()
         self._parser = httptools.HttpResponseParser(self)
-        if now < self._tally.until:
+        if now >= self._tally.until:
+            self._end()
+        elif kept:
             self._ask()
         else:
-            self._end()
+            self._reopen()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self.done.done():
+        if not self.done.done() and self._successor is None:
             self._tally.failed += 1
             self._end()
+
+    def _reopen(self) -> None:
+        # A server may end a connection with an answer, as HAProxy does with each when it has new servers.
+        loop = asyncio.get_running_loop()
+        successor = loop.create_connection(
+            lambda: _Connection(self._requests, self._tally, self._address, self.done), *self._address
+        )
+        self._successor = loop.create_task(successor)
+        self._transport.close()
 
     def _ask(self) -> None:
         self._asked_at = perf_counter()
@@ -100,7 +120,8 @@ def measure(host: str, port: int, requests: Iterable[bytes], *, connections: int
         turn = cycle(requests)
         loop = asyncio.get_running_loop()
         opened = [
-            (await loop.create_connection(lambda: _Connection(turn, tally), host, port))[1] for _ in range(connections)
+            (await loop.create_connection(lambda: _Connection(turn, tally, (host, port)), host, port))[1]
+            for _ in range(connections)
         ]
         async with asyncio.timeout(WARM_UP_S + seconds + GRACE_S):
             await asyncio.gather(*(one.done for one in opened))
