@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, null, update
 from sqlmodel import SQLModel
 
 from contracts.rollout import Canary, Guard, Shadow
@@ -103,14 +103,21 @@ async def test_rollout_comes_back_as_it_was_kept(transaction: Open) -> None:
         assert await rollouts.get(rollout(9).id) is None
 
 
-async def test_rollout_from_before_there_were_plans_is_read_as_all_at_once(transaction: Open) -> None:
-    async with transaction() as (_, rollouts):
-        await rollouts.save(rollout(1))
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_rows_from_before_there_were_plans_are_read_as_all_at_once(
+    sessions: Callable[[type[SQLModel]], Awaitable[Transactions]],
+) -> None:
+    opened = await sessions(store.ServingRow)
+    async with opened() as session:
+        await store.SqlDeployments(session).save(deployment(plan=Plan(steps=(Shadow(),))))
+        await store.SqlRollouts(session).save(rollout(1, plan=Plan(steps=(Shadow(),)), evidence=evidence()))
+    async with opened() as session:
+        await session.exec(update(store.DeploymentRow).values(plan=null()))
+        await session.exec(update(store.RolloutRow).values(plan=null(), evidence=null()))
 
-    async with transaction() as (_, rollouts):
-        found = await rollouts.get(rollout(1).id)
-    assert found is not None
-    assert (found.plan.steps, found.stages, found.step) == ((), (), None)
+    async with opened() as session:
+        assert await store.SqlDeployments(session).get("flights") == deployment()
+        assert await store.SqlRollouts(session).get(rollout(1).id) == rollout(1)
 
 
 async def test_open_rollouts_are_the_ones_that_are_not_over(transaction: Open) -> None:
