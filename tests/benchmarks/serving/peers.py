@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from contracts.rollout import Scaling
 from tests.benchmarks.serving.flights import Flights
 from tests.benchmarks.serving.questions import Form, named_columns, open_inference, split_frame
 from tests.fixtures.ray import free_port
@@ -133,19 +134,24 @@ def _mlflow(flights: Flights, home: Path, stack: ExitStack) -> Running:
     return _started(words, flights, home, stack, Running(port, "/invocations", split_frame), more)
 
 
-def _everloop(flights: Flights, home: Path, stack: ExitStack) -> Running:
-    # Heavy to import, and of no use where only peers are measured.
-    from tests.benchmarks.serving.everloop_server import serving
+def _everloop(scaling: Scaling | None = None) -> Callable[[Flights, Path, ExitStack], Running]:
+    def start(flights: Flights, home: Path, stack: ExitStack) -> Running:
+        # Heavy to import, and of no use where only peers are measured.
+        from tests.benchmarks.serving.everloop_server import serving
 
-    port = stack.enter_context(serving(flights, home))
-    path = f"/v2/models/{flights.definition.name}/infer"
-    return _ready(flights, Running(port, path, open_inference), None, home)
+        port = stack.enter_context(serving(flights, home, scaling))
+        path = f"/v2/models/{flights.definition.name}/infer"
+        return _ready(flights, Running(port, path, open_inference), None, home)
+
+    return start
 
 
 PEERS = (
     Peer("bare Starlette + uvicorn (the limit)", _bare("whole")),
     Peer("bare, features made by the caller", _bare("onnxruntime_alone")),
-    Peer("Everloop", _everloop),
+    Peer("Everloop", _everloop()),
+    # One replica, too, but through the wrapper whose counts Ray Serve follows.
+    Peer("Everloop, following the load", _everloop(Scaling(max_replicas=1))),
     Peer("MLServer, in process", _mlserver(0), "mlserver"),
     Peer("MLServer, default", _mlserver(1), "mlserver"),
     Peer("BentoML", _bentoml, "bentoml"),
