@@ -102,6 +102,20 @@ async def test_model_nobody_asks_costs_nothing_and_wakes_when_asked(stage: Stage
     assert woken_over_grpc.as_numpy("score").tolist() == [version * STEP + 1]
 
 
+async def test_model_that_is_asked_more_gets_more_replicas(stage: Stage) -> None:
+    scaling = Scaling(max_replicas=2, target_ongoing_requests=1, idle=timedelta(seconds=5))
+    async with stage.serving() as world:
+        await world.register(Rollout(timeout_s=60, scaling=scaling))
+        await world.deployed()
+        await eventually(lambda: in_rotation(stage) == 1, within_s=60)
+        with load(stage.url) as answers:
+            await eventually(lambda: in_rotation(stage) == 2, within_s=90)
+        await eventually(lambda: in_rotation(stage) == 1, within_s=90)
+        await world.register(DEFINITION.rollout)
+
+    assert set(answers) == {200}
+
+
 def inputs(xs: Sequence[float]) -> list[Any]:
     """Write the tensors of the tiny model as Triton's client does."""
     rows = len(xs)

@@ -173,13 +173,21 @@ def test_answers_to_people_pass_as_they_are(tmp_path: Path) -> None:
     assert (answered.headers["content-type"], answered.json()) == ("application/json", {})
 
 
-def test_request_that_got_no_answer_is_asked_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size_bytes", [2, 14_700])
+def test_request_that_got_no_answer_is_asked_again(size_bytes: int, tmp_path: Path) -> None:
     answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
     with answered_by(tmp_path, b"", answer) as url:
-        answered = httpx.post(url, json={}, trust_env=False)
+        answered = httpx.post(url, content=b"x" * size_bytes, trust_env=False)
 
     assert (answered.status_code, answered.json()) == (200, {})
+
+
+def test_request_too_large_to_be_kept_is_for_the_caller_to_repeat(tmp_path: Path) -> None:
+    with answered_by(tmp_path, b"") as url:
+        answered = httpx.post(url, content=b"x" * 15_500, trust_env=False)
+
+    assert (answered.status_code, answered.headers["retry-after"]) == (502, "1")
 
 
 class Backend:
