@@ -1,18 +1,18 @@
 """`everloop export` and `everloop import`: a version as one file, to be built again where nothing of it is known."""
 
-from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from everloop.cli import options
-from everloop.cli.exits import CommandError, Exit
+from everloop.cli.exits import CommandError
 from everloop.cli.output import pairs, progress, say, show_json
-from everloop.cli.session import with_platform
+from everloop.cli.session import outcome, with_platform
 
 if TYPE_CHECKING:
     from contracts.archive import ArchiveIndex
+    from contracts.message import Message
     from contracts.registry import ImportModelVersion, ModelVersionImported
     from everloop.archive import Archive, Placed
     from everloop.client import Platform
@@ -156,15 +156,12 @@ def _command(
 async def _say(platform: "Platform", command: "ImportModelVersion") -> "ModelVersionImported":
     from contracts.registry import ModelCommandRefused, ModelVersionImported
 
-    receipt = await platform.bus.say(command, source="cli")
-    story = platform.story(receipt.message_id, since=receipt.mark, within_s=IMPORT_LIMIT_S, pipeline=command.pipeline)
-    async with aclosing(story):
-        async for heard in story:
-            if isinstance(heard.message, ModelCommandRefused):
-                raise CommandError(f"refused: {heard.message.detail}")
-            if isinstance(heard.message, ModelVersionImported):
-                return heard.message
-    raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
+    def answer(message: "Message") -> "ModelVersionImported | None":
+        if isinstance(message, ModelCommandRefused):
+            raise CommandError(f"refused: {message.detail}")
+        return message if isinstance(message, ModelVersionImported) else None
+
+    return await outcome(platform, command, answer, within_s=IMPORT_LIMIT_S)
 
 
 def _size(path: Path) -> str:

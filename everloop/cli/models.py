@@ -1,6 +1,5 @@
-"""`everloop models`, `lineage`, `approve`, `reject`, `waive`, `gates`, `rollback`: the registry."""
+"""`everloop models`, `approve`, `reject`, `waive`, `gates`, `rollback`: the registry."""
 
-from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,12 +8,12 @@ import typer
 from everloop.cli import options
 from everloop.cli.exits import CommandError, Exit
 from everloop.cli.output import commit_of, gate_name, metrics, pairs, say, short, show_json, table, when
-from everloop.cli.session import with_platform
+from everloop.cli.session import outcome, with_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from contracts.message import Command
+    from contracts.message import Command, Message
     from contracts.registered_models import ModelGatesDeclared, ModelVersionGatesWaived
     from contracts.registry import ModelVersionApprovalGiven, ModelVersionPromoted, ModelVersionRejected
     from everloop.client import Platform
@@ -234,22 +233,19 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
         ModelVersionRejected,
     )
 
+    def answer(message: "Message") -> "Decided | None":
+        if isinstance(message, ModelCommandRefused):
+            raise CommandError(f"refused: {message.detail}")
+        if isinstance(message, ModelVersionPromoted | ModelVersionRejected):
+            return message
+        if isinstance(message, ModelVersionGatesWaived | ModelGatesDeclared):
+            return message
+        if isinstance(message, ModelVersionApprovalGiven) and message.missing:
+            return message
+        return None
+
     async def work(platform: "Platform") -> "Decided":
-        receipt = await platform.bus.say(command, source="cli")
-        story = platform.story(
-            receipt.message_id, since=receipt.mark, within_s=DECISION_LIMIT_S, pipeline=command.pipeline
-        )
-        async with aclosing(story):
-            async for heard in story:
-                if isinstance(heard.message, ModelCommandRefused):
-                    raise CommandError(f"refused: {heard.message.detail}")
-                if isinstance(heard.message, ModelVersionPromoted | ModelVersionRejected):
-                    return heard.message
-                if isinstance(heard.message, ModelVersionGatesWaived | ModelGatesDeclared):
-                    return heard.message
-                if isinstance(heard.message, ModelVersionApprovalGiven) and heard.message.missing:
-                    return heard.message
-        raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
+        return await outcome(platform, command, answer, within_s=DECISION_LIMIT_S)
 
     fact = with_platform(home, work)
     if as_json:

@@ -1,21 +1,21 @@
 """`everloop precompute …` and `everloop lookup`: scores computed before anybody asks."""
 
 import json
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from everloop.cli import options
-from everloop.cli.exits import CommandError, Exit
+from everloop.cli.exits import CommandError
 from everloop.cli.output import number, pairs, say, short, show_json, table, when
-from everloop.cli.session import with_platform
+from everloop.cli.session import outcome, with_platform
 
 if TYPE_CHECKING:
-    from contracts.precompute import PrecomputationCompleted, PrecomputationFailed, PrecomputationStarted
+    from contracts.message import Message
+    from contracts.precompute import PrecomputationCompleted, PrecomputationStarted
     from everloop.client import Platform
 
-    Fact = PrecomputationStarted | PrecomputationCompleted | PrecomputationFailed
+    Fact = PrecomputationStarted | PrecomputationCompleted
 
 START_LIMIT_S = 60.0
 
@@ -36,21 +36,24 @@ def start(
 
     Example: everloop precompute start flight_delays --wait
     """
-    from contracts.precompute import PrecomputationFailed, PrecomputationStarted, StartPrecomputation
+    from contracts.precompute import (
+        PrecomputationCompleted,
+        PrecomputationFailed,
+        PrecomputationStarted,
+        StartPrecomputation,
+    )
 
     command = StartPrecomputation(pipeline=model, requested_by=options.person(by), reason=reason)
 
+    def answer(message: "Message") -> "Fact | None":
+        if isinstance(message, PrecomputationFailed):
+            raise CommandError(f"{message.reason.value}: {message.detail}")
+        if isinstance(message, PrecomputationCompleted) or (isinstance(message, PrecomputationStarted) and not wait):
+            return message
+        return None
+
     async def work(platform: "Platform") -> "Fact":
-        receipt = await platform.bus.say(command, source="cli")
-        limit_s = wait_limit if wait else START_LIMIT_S
-        story = platform.story(receipt.message_id, since=receipt.mark, within_s=limit_s, pipeline=model)
-        async with aclosing(story):
-            async for heard in story:
-                if isinstance(heard.message, PrecomputationFailed):
-                    raise CommandError(f"{heard.message.reason.value}: {heard.message.detail}")
-                if fact := _ends(heard.message, wait=wait):
-                    return fact
-        raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
+        return await outcome(platform, command, answer, within_s=wait_limit if wait else START_LIMIT_S)
 
     fact = with_platform(home, work)
     if as_json:
@@ -177,14 +180,6 @@ def lookup(
                 )
             ],
         )
-
-
-def _ends(message: object, *, wait: bool) -> "PrecomputationStarted | PrecomputationCompleted | None":
-    from contracts.precompute import PrecomputationCompleted, PrecomputationStarted
-
-    if isinstance(message, PrecomputationCompleted) or (isinstance(message, PrecomputationStarted) and not wait):
-        return message
-    return None
 
 
 def _object(row: str | None) -> dict[str, Any] | None:

@@ -1,19 +1,17 @@
 """`everloop rollout`: versions on their way to the traffic."""
 
 from collections.abc import Mapping
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from everloop.cli import options
-from everloop.cli.exits import CommandError, Exit
+from everloop.cli.exits import CommandError
 from everloop.cli.output import Markup, number, pairs, say, show_json, table, when
-from everloop.cli.session import with_platform
+from everloop.cli.session import outcome, with_platform
 
 if TYPE_CHECKING:
     from contracts.message import Command, Message
-    from everloop.client import Platform
 
 ANSWER_LIMIT_S = 30.0
 MARKS = {"over": "●", "present": "◉", "ahead": "○"}
@@ -224,20 +222,12 @@ def _steer(command: "Command", home: "options.Home", *, as_json: bool) -> None:
     """Say a command and wait for the fact that it led to, or for the refusal."""
     from contracts.serving import RolloutCommandRefused
 
-    async def work(platform: "Platform") -> "Message":
-        receipt = await platform.bus.say(command, source="cli")
-        story = platform.story(
-            receipt.message_id, since=receipt.mark, within_s=ANSWER_LIMIT_S, pipeline=command.pipeline
-        )
-        async with aclosing(story):
-            async for heard in story:
-                if isinstance(heard.message, RolloutCommandRefused):
-                    raise CommandError(f"refused: {heard.message.detail}")
-                if heard.message is not None:
-                    return heard.message
-        raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
+    def answer(message: "Message") -> "Message":
+        if isinstance(message, RolloutCommandRefused):
+            raise CommandError(f"refused: {message.detail}")
+        return message
 
-    fact = with_platform(home, work)
+    fact = with_platform(home, lambda platform: outcome(platform, command, answer, within_s=ANSWER_LIMIT_S))
     if as_json:
         show_json({"event": type(fact).__name__, **fact.model_dump(mode="json")})
     else:

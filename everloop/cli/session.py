@@ -1,11 +1,15 @@
-"""Run a coroutine against the platform of a home directory."""
+"""Work with the platform of a home directory."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from everloop.cli.exits import CommandError, Exit
+
 if TYPE_CHECKING:
+    from contracts.message import Command, Message
     from everloop.client import Platform
 
 T = TypeVar("T")
@@ -24,3 +28,27 @@ def with_platform(home: Path | None, work: Callable[["Platform"], Awaitable[T]])
             return await work(platform)
 
     return asyncio.run(go())
+
+
+async def outcome(
+    platform: "Platform", command: "Command", answer: "Callable[[Message], T | None]", *, within_s: float
+) -> T:
+    """Say a command, and hear what it leads to until something is the answer.
+
+    Args:
+        platform: Where it is said.
+        command: The command.
+        answer: Takes each message; gives what is waited for, None to wait on, or raises where the command was refused.
+        within_s: How long to wait.
+
+    Raises:
+        ClientError: The command was not taken, or there was no answer in time.
+        CommandError: The broker ended the story, or what `answer` raises.
+    """
+    receipt = await platform.bus.say(command, source="cli")
+    story = platform.story(receipt.message_id, since=receipt.mark, within_s=within_s, pipeline=command.pipeline)
+    async with aclosing(story):
+        async for heard in story:
+            if heard.message is not None and (found := answer(heard.message)) is not None:
+                return found
+    raise CommandError("the broker closed the stream", Exit.TRY_AGAIN)
