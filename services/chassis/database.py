@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -114,6 +115,8 @@ class Database:
         # SQLite has one writer: waiting here is fair and wakes at once, waiting in its busy handler is neither.
         self._writer: asyncio.Lock | None = asyncio.Lock() if self.file else None
         self._disk = Disk(self.file.with_name(f"{self.file.name}-wal")) if self.file else None
+        if self._disk:
+            event.listen(self.engine.sync_engine, "commit", partial(_begin_commit, self._disk))
 
     @asynccontextmanager
     async def session(self, *, write: bool = True) -> AsyncIterator[AsyncSession]:
@@ -128,18 +131,21 @@ class Database:
             DatabaseUnavailableError: Instead of the driver's own errors, where trying again may work.
         """
         with _translated():
-            async with (
-                _entered(self._writer if write else None),
-                AsyncSession(self.engine, expire_on_commit=False, sync_session_class=NotingSession) as session,
-            ):
-                await session.connection(execution_options={"everloop_write": write})
-                try:
-                    yield session
-                finally:
-                    if self._disk and write:
-                        self._disk.note()
-            if self._disk:
-                await _settled(self._disk)
+            try:
+                async with (
+                    _entered(self._writer if write else None),
+                    AsyncSession(self.engine, expire_on_commit=False, sync_session_class=NotingSession) as session,
+                ):
+                    await session.connection(execution_options={"everloop_write": write})
+                    try:
+                        yield session
+                    finally:
+                        if self._disk and write:
+                            self._disk.end()
+            finally:
+                # A refusal rests on what was seen, too.
+                if self._disk:
+                    await _settled(self._disk)
 
     @asynccontextmanager
     async def exclusively(self, purpose: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
@@ -231,6 +237,11 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("everloop_write", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _begin_commit(disk: Disk, connection: Connection) -> None:
+    if connection.get_execution_options().get("everloop_write"):
+        disk.begin()
 
 
 class _translated:  # noqa: N801  # reads as a phrase: with _translated(): ...

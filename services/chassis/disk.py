@@ -14,13 +14,20 @@ class Disk:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._file = 0
+        self._committing = False
         self._committed = 0
         self._safe = 0
         self._writing: asyncio.Task[None] | None = None
 
-    def note(self) -> None:
-        """Say that something was committed."""
-        self._committed += 1
+    def begin(self) -> None:
+        """Say that something is being committed; others may see it before whoever commits hears that it is done."""
+        self._committing = True
+
+    def end(self) -> None:
+        """Say that nothing is being committed any more."""
+        if self._committing:
+            self._committing = False
+            self._committed += 1
 
     async def settle(self) -> None:
         """Wait until all that is committed now is on the disk: who saw it may act on it.
@@ -28,6 +35,9 @@ class Disk:
         Raises:
             OSError: The disk does not take it; it may be lost at a power cut.
         """
+        if self._committing:
+            # Perhaps it was seen already; no write that has begun is sure to take it along.
+            self._committed += 1
         wanted = self._committed
         while self._safe < wanted:
             if self._writing is None or self._writing.done():

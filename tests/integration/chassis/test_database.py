@@ -1,7 +1,9 @@
 """The database: the same on SQLite and on PostgreSQL."""
 
 import asyncio
+import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -16,7 +18,9 @@ from sqlmodel import Field, SQLModel, select
 
 from services.chassis import inbox
 from services.chassis.database import Database, DatabaseUnavailableError, JsonDocument, UtcDateTime
+from services.chassis.errors import RejectedError
 from services.chassis.schema import migrate
+from services.chassis.sqlite import QuickConnection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -163,6 +167,90 @@ async def test_locked_file_is_called_unavailable(tmp_path: Path, monkeypatch: py
             pass
 
     blocker.close()
+    await database.close()
+
+
+class Forced:
+    """Counts what is written through to the disk."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, descriptor: int) -> None:
+        self.times += 1
+
+
+@pytest.fixture
+def forced(monkeypatch: pytest.MonkeyPatch) -> Forced:
+    """Every write-through of SQLite's log."""
+    forced = Forced()
+    monkeypatch.setattr(os, "fdatasync", forced)
+    return forced
+
+
+async def test_what_is_read_before_its_commit_returns_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forced: Forced
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'test.sqlite'}", schema="test")
+    await migrate(database)
+    committed, returning = asyncio.Event(), asyncio.Event()
+    commit = QuickConnection.commit
+
+    async def commit_and_linger(connection: QuickConnection) -> None:
+        await commit(connection)
+        committed.set()
+        await returning.wait()
+
+    async def write() -> None:
+        async with database.session() as session:
+            await inbox.remember(session, "consumer", "message", NOON)
+            with monkeypatch.context() as slow:
+                slow.setattr(QuickConnection, "commit", commit_and_linger)
+                await session.commit()
+
+    writing = asyncio.create_task(write())
+    await committed.wait()
+    forced.times = 0
+    async with database.session(write=False) as session:
+        assert (await session.exec(select(inbox.InboxRow))).one()
+    assert forced.times == 1
+
+    returning.set()
+    await writing
+    await database.close()
+
+
+async def test_a_refusal_waits_for_what_it_rests_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'test.sqlite'}", schema="test")
+    await migrate(database)
+    committed, disk = asyncio.Event(), threading.Event()
+    happened: list[str] = []
+
+    def force(_: int) -> None:
+        disk.wait()
+        happened.append("on the disk")
+
+    async def write() -> None:
+        async with database.session() as session:
+            await inbox.remember(session, "consumer", "message", NOON)
+            await session.commit()
+            committed.set()
+
+    async def refuse() -> None:
+        async with database.session() as session:
+            assert not await inbox.remember(session, "consumer", "message", NOON)
+            asyncio.get_running_loop().call_later(0.05, disk.set)
+            raise RejectedError("known")
+
+    monkeypatch.setattr(os, "fdatasync", force)
+    writing = asyncio.create_task(write())
+    await committed.wait()
+    with pytest.raises(RejectedError):
+        await refuse()
+    happened.append("refused")
+    await writing
+
+    assert happened == ["on the disk", "refused"]
     await database.close()
 
 

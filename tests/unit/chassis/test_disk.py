@@ -23,6 +23,12 @@ class Slow:
         self.through.acquire()
 
 
+def commit(disk: Disk) -> None:
+    """Commit in no time."""
+    disk.begin()
+    disk.end()
+
+
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> Slow:
     """What is written through, one by one."""
@@ -34,12 +40,12 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> Slow:
 async def test_who_commits_during_a_write_waits_for_the_next_one(tmp_path: Path, writes: Slow) -> None:
     (tmp_path / "log").touch()
     disk = Disk(tmp_path / "log")
-    disk.note()
+    commit(disk)
     first = asyncio.create_task(disk.settle())
     await eventually(lambda: writes.begun == 1)
     later = []
     for _ in range(5):
-        disk.note()
+        commit(disk)
         later.append(asyncio.create_task(disk.settle()))
 
     writes.through.release()
@@ -50,6 +56,23 @@ async def test_who_commits_during_a_write_waits_for_the_next_one(tmp_path: Path,
     writes.through.release()
     await asyncio.gather(*later)
     assert writes.begun == 2
+
+
+async def test_what_is_seen_before_its_commit_returns_is_written_through(tmp_path: Path, writes: Slow) -> None:
+    (tmp_path / "log").touch()
+    disk = Disk(tmp_path / "log")
+    disk.begin()
+    early = asyncio.create_task(disk.settle())
+    await eventually(lambda: writes.begun == 1)
+
+    late = asyncio.create_task(disk.settle())
+    writes.through.release()
+    await early
+    await eventually(lambda: writes.begun == 2)
+    assert not late.done()
+
+    writes.through.release()
+    await late
 
 
 async def test_nothing_new_is_not_waited_for(tmp_path: Path, writes: Slow) -> None:
@@ -63,7 +86,7 @@ async def test_nothing_new_is_not_waited_for(tmp_path: Path, writes: Slow) -> No
 async def test_whoever_stops_waiting_stops_nobody_else(tmp_path: Path, writes: Slow) -> None:
     (tmp_path / "log").touch()
     disk = Disk(tmp_path / "log")
-    disk.note()
+    commit(disk)
     impatient, patient = asyncio.create_task(disk.settle()), asyncio.create_task(disk.settle())
     await eventually(lambda: writes.begun == 1)
 
@@ -80,7 +103,7 @@ async def test_a_disk_that_refuses_is_not_believed(tmp_path: Path, monkeypatch: 
 
     (tmp_path / "log").touch()
     disk = Disk(tmp_path / "log")
-    disk.note()
+    commit(disk)
     with monkeypatch.context() as broken:
         broken.setattr(os, "fdatasync", refuse)
         with pytest.raises(OSError, match="no space"):
