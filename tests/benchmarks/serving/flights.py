@@ -46,16 +46,18 @@ class Flights:
 
     def score(self, rows: pa.Table) -> float:
         """Give the right answer to the first row."""
-        return float(self._model.predict_table(rows)[0])
+        return float(self.model.predict_table(rows)[0])
 
     def prepared(self, columns: Columns, _: Mapping[str, str]) -> dict[str, Any]:
         """Ask with the matrix that the model file takes, as a form of question."""
-        matrix = self._scorer.matrix(feature_rows(columns, self.definition.dataset))
+        matrix = self.scorer.matrix(feature_rows(columns, self.definition.dataset))
         tensor = {"name": "matrix", "datatype": "FP32", "shape": list(matrix.shape), "data": matrix.tolist()}
         return {"inputs": [tensor]}
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def scorer(self) -> Scorer:
+        """The model file, as the bundle runs it."""
+
         def read(file: BundleFile) -> bytes:
             return read_file(self.bundle_uri, read_manifest(self.bundle_uri, self.bundle_digest), file.value)
 
@@ -63,7 +65,8 @@ class Flights:
         return Scorer(load_pipeline(FOLDER).features, preparation, read(BundleFile.MODEL))
 
     @cached_property
-    def _model(self) -> Model:
+    def model(self) -> Model:
+        """The bundle, as people run it."""
         return Model.load(self.bundle_uri, self.bundle_digest)
 
 
