@@ -13,9 +13,9 @@ from contracts.message import utc_now
 from services.chassis.telemetry import Telemetry, context_from, context_of
 from services.serving.desired import ReplicaLoad
 from services.serving.replica.asking import Asking
-from services.serving.replica.batching import RETRY_AFTER_S, Limits
+from services.serving.replica.batching import Limits
 from services.serving.replica.capacity import Capacity
-from services.serving.replica.errors import RequestError, quoted
+from services.serving.replica.errors import RETRY_AFTER_S, RequestError, quoted
 from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.log_message import Answered
 from services.serving.replica.prediction_log import PredictionLog

@@ -8,7 +8,7 @@ from time import monotonic
 from everloop.bundle.rows import InputError
 from services.chassis.logs import Log
 from services.serving.replica.batching import Batches, Limits, ModelError, Scored
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import MODEL_FAILED, RequestError
 from services.serving.replica.lineup import LoadedVersion
 from services.serving.replica.question import Question
 from services.serving.replica.shadows import Shadows
@@ -63,7 +63,7 @@ class Asking:
             if isinstance(error, RequestError):
                 raise
             self._complain(chosen.version, error)
-            raise RequestError(500, "the model failed; the log of the replica tells why") from error
+            raise RequestError(500, MODEL_FAILED) from error
         self.answered += 1
         self._count(chosen, question, scored)
         return scores

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everloop.bundle.rows import InputError
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RETRY_AFTER_S, RequestError
 from services.serving.replica.worker import Worker
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,6 @@ Columns = Mapping[str, Sequence[Any]]
 MOST_STUCK = 6
 """Calls of one version that have not returned, before it is asked no more. A request that hangs takes two of them:
 one with the others of its batch, one alone."""
-RETRY_AFTER_S = 1
 
 
 class Scores(Protocol):

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.serving.replica.errors import RequestError
-
-RETRY_AFTER_S = 1
+from services.serving.replica.errors import RETRY_AFTER_S, RequestError
 
 
 class Capacity:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from services.chassis.errors import TransientError
 from services.serving.ports import Board
 from services.serving.replica.edge import Lifespan, answer, application
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RETRY_AFTER_S, RequestError
 from services.serving.replica.protocol import EXTENSIONS
 
 
@@ -52,7 +52,7 @@ class Door:
         """Tell whether every model that should answer does."""
         if await self.all_answer():
             return answer({"ready": True})
-        return answer({"ready": False}, 503, retry_after_s=1)
+        return answer({"ready": False}, 503, retry_after_s=RETRY_AFTER_S)
 
     async def models(self, request: Request) -> Response:
         """List the models that should answer, and with which version."""
@@ -60,7 +60,9 @@ class Door:
         try:
             found = await board.all_desired() if board else ()
         except TransientError as error:
-            raise RequestError(503, "which models there are is not known at the moment", retry_after_s=1) from error
+            raise RequestError(
+                503, "which models there are is not known at the moment", retry_after_s=RETRY_AFTER_S
+            ) from error
         return answer({"models": [{"model": one.pipeline, "version": one.answering} for one in found]})
 
     async def elsewhere(self, request: Request) -> Response:

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.chassis.logs import Log
 from services.serving.haproxy import problem
-from services.serving.replica.errors import RequestError, log_bug
+from services.serving.replica.errors import MODEL_FAILED, RequestError, log_bug
 from services.serving.replica.openapi import PROBLEM
 from services.serving.replica.v2 import JSON
 
@@ -85,7 +85,7 @@ def refusal_of(error: RequestError, path: str) -> Response:
 def failure(error: Exception, path: str) -> Response:
     """Log a bug, of ours or of the model, and tell the caller nothing of its insides."""
     log_bug(log, "prediction failed", error, path=asked_path(path))
-    return refusal(path, 500, "the model failed; the log of the replica tells why")
+    return refusal(path, 500, MODEL_FAILED)
 
 
 async def _on_request_error(request: Request, error: Exception) -> Response:

@@ -4,6 +4,10 @@ from traceback import extract_tb
 
 from services.chassis.logs import Log
 
+MODEL_FAILED = "the model failed; the log of the replica tells why"
+"""All that a caller is told of a bug, ours or the model's."""
+RETRY_AFTER_S = 1
+"""Soon enough for who was refused because there is much to do."""
 LONGEST_QUOTE = 60
 LONGEST_SHAPE = 8
 LONGEST_MESSAGE = 2000

@@ -8,12 +8,11 @@ from everloop.bundle.explaining import Attributions
 from everloop.bundle.manifest import BundleError
 from everloop.bundle.rows import InputError
 from services.chassis.logs import Log
-from services.serving.replica.errors import RequestError
+from services.serving.replica.errors import RETRY_AFTER_S, RequestError
 from services.serving.replica.question import Question
 from services.serving.replica.worker import Worker
 
 MOST_IN_HAND = 8
-RETRY_AFTER_S = 1
 
 log = Log(__name__)
 

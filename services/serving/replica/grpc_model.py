@@ -8,7 +8,7 @@ import grpc
 from services.chassis.logs import Log
 from services.serving.replica import inference_pb2 as pb
 from services.serving.replica.answering import Answering
-from services.serving.replica.errors import RequestError, log_bug
+from services.serving.replica.errors import MODEL_FAILED, RequestError, log_bug
 from services.serving.replica.explaining import attributions
 from services.serving.replica.grpc_messages import metadata, read, write
 from services.serving.replica.protocol import BINARY_SIZE_IN_LOG
@@ -126,7 +126,7 @@ async def told(
     except Exception as error:
         log_bug(log, "prediction failed", error)
         context.set_code(grpc.StatusCode.INTERNAL)
-        context.set_details("the model failed; the log of the replica tells why")
+        context.set_details(MODEL_FAILED)
     return empty()
 
 

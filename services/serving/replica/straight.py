@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.serving.haproxy import HOST
 from services.serving.replica.edge import refusal
+from services.serving.replica.errors import RETRY_AFTER_S
 
 OF_SERVE = "/-/"
 """Paths that Serve answers: the health HAProxy asks for, and routes."""
-RETRY_AFTER_S = 1
 
 
 class Entrance:

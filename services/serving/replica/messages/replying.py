@@ -18,10 +18,9 @@ from services.chassis.logs import Log
 from services.chassis.replies import ERROR, ERROR_CODE, Endpoint, Identity, Reply, Responder, discoverable
 from services.serving.replica import v1, v2
 from services.serving.replica.answering import Answering
-from services.serving.replica.errors import RequestError, log_bug
+from services.serving.replica.errors import MODEL_FAILED, RETRY_AFTER_S, RequestError, log_bug
 
 SERVICE = "everloop-inference"
-RETRY_AFTER_S = 1
 
 log = Log(__name__)
 
@@ -70,7 +69,7 @@ class Replying:
             return failure(error.status, str(error), retry_after_s=error.retry_after_s)
         except Exception as error:
             log_bug(log, "request failed", error, subject=arrival.subject)
-            return failure(500, "the model failed; the log of the replica tells why")
+            return failure(500, MODEL_FAILED)
         return Reply(answered.body, answered.headers)
 
 

@@ -29,7 +29,7 @@ from services.chassis.streams import ConsumerDefinition, reconcile_consumer
 from services.chassis.waiting import unless
 from services.serving.replica import v1, v2
 from services.serving.replica.answering import Answering
-from services.serving.replica.errors import RequestError, log_bug
+from services.serving.replica.errors import MODEL_FAILED, RequestError, log_bug
 from services.serving.replica.messages.counts import QueueCounts
 
 ROW_IDS = UUID("2f0b3a55-6f0d-4c1e-8f2a-0d9f0f6f6c02")
@@ -190,7 +190,7 @@ class Rows:
                     return error
             except Exception as error:
                 log_bug(log, "row failed", error, subject=delivery.subject)
-                return RequestError(500, "the model failed; the log of the replica tells why")
+                return RequestError(500, MODEL_FAILED)
 
     async def _settle(self, delivery: Delivery, answer: v2.Reply | RequestError) -> None:
         if isinstance(answer, RequestError):
