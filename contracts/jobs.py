@@ -162,7 +162,10 @@ class PredictionSpec(Contract):
     key: tuple[ColumnName, ...] = Field(min_length=1, description="Columns that together name a row.")
     engine: Engine = Engine.AUTO
     in_process_max_rows: int = Field(default=5_000_000, ge=0, description="For engine auto: more take Ray Data.")
-    table_uri: Uri = Field(description="Delta table of the pipeline's predictions; each spec adds one version to it.")
+    table_uri: Uri = Field(
+        description="Delta table of the pipeline's predictions. Each spec adds one version to it, of files whose names "
+        "begin with its precomputation_id."
+    )
     output_uri: Uri = Field(description="Directory for lookup.sqlite, report.json and progress.jsonl.")
 
 

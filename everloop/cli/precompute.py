@@ -138,6 +138,8 @@ def show(
             "keys": lookup.get("keys"),
             "older rows of a key": lookup.get("duplicates"),
             "rows without a key": lookup.get("without_key"),
+            "not needed since": when(one["unneeded_since"]),
+            "deleted": when(one["deleted_at"]),
         }
     )
 

@@ -19,11 +19,14 @@ from services.serving.precompute import api as precompute_api
 from services.serving.precompute.driving import PrecomputeDriver, lookup_of
 from services.serving.precompute.files import StoredPredictionFiles
 from services.serving.precompute.ports import Plans, Precomputations
+from services.serving.precompute.retention import Retention
 from services.serving.precompute.store import SqlPlans, SqlPrecomputations
 from services.serving.ray_serve import RayServe
 from services.serving.score_cells import BundleScoreCells
 from services.serving.settings import ServingSettings
 from services.serving.store import ServingRow, SqlDeployments, SqlRollouts
+
+RETIRE_EVERY_S = 300.0
 
 
 def build(settings: ServingSettings) -> Service:
@@ -36,9 +39,9 @@ def assemble(settings: ServingSettings, cluster: Cluster, jobs: Jobs) -> Service
     """Put serving together on a given cluster."""
     driver = Driver(cluster, BusBoard, BundleScoreCells(), lookup_of=lookup_of)
     inspector = Inspector(lambda: driver.board, timedelta(seconds=settings.diverged_after_s))
-    precompute = PrecomputeDriver(
-        jobs, StoredPredictionFiles(settings.store_uri), settings.job_python, settings.otlp_endpoint
-    )
+    files = StoredPredictionFiles(settings.store_uri)
+    precompute = PrecomputeDriver(jobs, files, settings.job_python, settings.otlp_endpoint)
+    retention = Retention(jobs, files, lambda: driver.board, timedelta(days=settings.keep_lookups_days))
     router = APIRouter()
     for part in (api.router, rollout_api.router, precompute_api.router, inferences_api.router):
         router.include_router(part)
@@ -59,6 +62,7 @@ def assemble(settings: ServingSettings, cluster: Cluster, jobs: Jobs) -> Service
             Reconciler(driver.step),
             Reconciler(inspector.step),
             Reconciler(precompute.step),
+            Reconciler(retention.step, every_s=RETIRE_EVERY_S, woken=False),
             Reconciler(Waker(cluster).step),
         ),
         rows=ServingRow,

@@ -79,6 +79,11 @@ class ServingSettings(ServiceSettings):
     trace_ratio: float = Field(
         default=0.01, ge=0, le=1, description="Share of requests traced that bring no trace context of their own."
     )
+    keep_lookups_days: float = Field(
+        default=7,
+        ge=0,
+        description="How long scores that were computed in advance are kept when nobody needs them any more.",
+    )
     diverged_after_s: float = Field(
         default=30, gt=0, description="How long replicas may differ from what is desired before that is an event."
     )

@@ -13,6 +13,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from contracts.jobs import Engine, PredictionReport, PredictionSpec
+from contracts.message import utc_now
+from contracts.precompute import Precompute
 from everloop import storage
 from everloop.bundle.model import Model
 from everloop.lookup import Lookup
@@ -21,6 +23,9 @@ from ray_jobs.dataset import DataError
 from ray_jobs.predict import predict
 from ray_jobs.predictions import PartScorer
 from ray_jobs.train import train
+from services.chassis.subscriptions import Cause
+from services.serving.precompute.domain import Precomputation
+from services.serving.precompute.files import StoredPredictionFiles
 from tests.jobs.parcels import Parcels
 
 ID = UUID("aaaaaaaa-0000-4000-8000-000000000001")
@@ -56,6 +61,29 @@ def spec(parcels: Parcels, trained: tuple[str, str], tmp_path: Path, monkeypatch
         table_uri=str(tmp_path / "table"),
         output_uri=str(tmp_path / "out"),
     )
+
+
+def precomputation(spec: PredictionSpec) -> Precomputation:
+    """Give what serving knows of a precomputation that is given such a spec."""
+    return Precomputation(
+        id=spec.precomputation_id,
+        pipeline="parcels",
+        version=spec.version,
+        bundle_uri=spec.bundle_uri,
+        bundle_digest=spec.bundle_digest,
+        dataset=spec.dataset,
+        rows=600,
+        key=spec.key,
+        rules=Precompute(key=spec.key),
+        cause=Cause("promotion", "promotion", utc_now(), utc_now()),
+        requested_by="ada",
+        reason="a test",
+        requested_at=utc_now(),
+    )
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    return {str(file): file.stat().st_size for file in folder.glob("precomputed/**/*") if file.is_file()}
 
 
 def table_of(report: PredictionReport) -> pa.Table:
@@ -150,6 +178,25 @@ def test_each_precomputation_is_a_version_of_one_table(spec: PredictionSpec) -> 
     assert set(table_of(first)["model_version"].to_pylist()) == {3}
     assert set(table_of(second)["model_version"].to_pylist()) == {4}
     assert table_of(second).num_rows == 600
+
+
+async def test_deleting_a_former_precomputation_leaves_the_newest_whole(spec: PredictionSpec, tmp_path: Path) -> None:
+    files, former = StoredPredictionFiles(str(tmp_path)), precomputation(spec)
+    newest = former.model_copy(update={"id": UUID(int=2)})
+    assert await files.in_table("parcels") == frozenset()
+    specs = [one.specify(f"{tmp_path}/precomputed/parcels") for one in (former, newest)]
+    old, new = map(predict, specs)
+    before = sizes(tmp_path)
+
+    freed = [await files.delete(former), await files.delete(former)]
+
+    after = sizes(tmp_path)
+    assert await files.in_table("parcels") == {newest.id}
+    assert freed == [sum(before.values()) - sum(after.values()), 0]
+    assert freed[0] > old.lookup.size_bytes
+    assert not [path for path in after if str(former.id) in path]
+    assert DeltaTable(new.table_uri).to_pyarrow_table().num_rows == 600
+    assert storage.digest_file(Path(new.lookup.uri)) == new.lookup.digest
 
 
 def test_another_number_of_rows_than_announced_is_refused(spec: PredictionSpec) -> None:

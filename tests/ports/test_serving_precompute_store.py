@@ -88,7 +88,7 @@ async def test_a_precomputation_comes_back_as_it_was_kept(transaction: Open) -> 
         assert await precomputations.hold(UUID(int=9)) is None
 
 
-async def test_the_open_ones_come_oldest_first(transaction: Open) -> None:
+async def test_those_in_a_state_come_oldest_first(transaction: Open) -> None:
     async with transaction() as (_, precomputations):
         for number, state in enumerate(State, start=1):
             at = NOW - timedelta(seconds=number)
@@ -98,6 +98,8 @@ async def test_the_open_ones_come_oldest_first(transaction: Open) -> None:
     async with transaction() as (_, precomputations):
         open_ones = [known.state for known in await precomputations.open("flights")]
         assert open_ones == [State.RUNNING, State.SUBMITTING, State.PENDING]
+        over = [known.state for known in await precomputations.over("flights")]
+        assert over == [State.DELETING, State.FAILED, State.COMPLETED], "what is deleted has left nothing"
         assert len(await precomputations.open()) == 4
         assert [known.pipeline for known in await precomputations.recent(limit=1)] == ["boats"]
         assert len(await precomputations.recent("flights")) == len(State)

@@ -11,7 +11,7 @@ from contracts.jobs import LookupReport
 from contracts.precompute import PrecomputationFailure
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
-from services.serving.precompute.domain import Precomputation, State
+from services.serving.precompute.domain import GONE, Precomputation, State
 from services.serving.precompute.ports import Precomputations
 
 router = APIRouter(tags=["precompute"])
@@ -40,6 +40,8 @@ class PrecomputationView(BaseModel):
     table_uri: str | None
     delta_version: int | None
     lookup: LookupReport | None
+    unneeded_since: datetime | None
+    deleted_at: datetime | None
 
 
 @router.get("/precomputations")
@@ -61,6 +63,7 @@ async def get_precomputation(precomputation_id: UUID, tx: Tx) -> PrecomputationV
 
 def _view(one: Precomputation) -> PrecomputationView:
     report = one.report
+    left = report if one.state not in GONE else None
     return PrecomputationView(
         precomputation_id=one.id,
         pipeline=one.pipeline,
@@ -79,7 +82,9 @@ def _view(one: Precomputation) -> PrecomputationView:
         rows=one.rows,
         resumed_rows=report.resumed_rows if report else None,
         engine=report.engine if report else None,
-        table_uri=report.table_uri if report else None,
-        delta_version=report.delta_version if report else None,
-        lookup=report.lookup if report else None,
+        table_uri=left.table_uri if left else None,
+        delta_version=left.delta_version if left else None,
+        lookup=left.lookup if left else None,
+        unneeded_since=one.unneeded_since,
+        deleted_at=one.deleted_at,
     )

@@ -1,15 +1,16 @@
 """When a precomputation is wanted, and how far one has come. No I/O.
 
-    pending ──▶ submitting ──▶ running ──▶ completed
-       │             ▲            │
-       │             └── crashed ─┤
-       └────────────┴─────────────┴──▶ failed (refused, crashed, timed out, superseded)
+    pending ──▶ submitting ──▶ running ──▶ completed ──▶ deleting ──▶ deleted
+       │             ▲            │                          ▲
+       │             └── crashed ─┤                          │
+       └────────────┴─────────────┴──▶ failed ───────────────┘
 
-Of one model at most one is submitted or runs. A newer one makes those before it superfluous.
+Of one model at most one is submitted or runs. A newer one makes those before it superfluous. Files that nobody needs
+any more are deleted; ``retention`` says when.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -71,10 +72,16 @@ class State(StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
+    DELETING = "deleting"
+    """Nobody is offered it any more, and its files go."""
+    DELETED = "deleted"
 
 
 OPEN = frozenset({State.PENDING, State.SUBMITTING, State.RUNNING})
 """States of a precomputation that is not over."""
+
+GONE = frozenset({State.DELETING, State.DELETED})
+"""States of a precomputation whose files nobody must count on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,10 @@ class Wish:
     cause: Cause
     requested_by: str
     reason: str
+
+    def anew(self) -> Self:
+        """Wish the same once more, after what came of it was deleted."""
+        return replace(self, id=uuid5(self.id, "anew"))
 
 
 class Precomputation(Contract):
@@ -110,6 +121,8 @@ class Precomputation(Contract):
     failure: PrecomputationFailure | None = None
     detail: str = ""
     report: PredictionReport | None = None
+    unneeded_since: AwareDatetime | None = None
+    deleted_at: AwareDatetime | None = None
 
     @property
     def submission_id(self) -> str:
@@ -140,9 +153,13 @@ class Precomputation(Contract):
 
     def renewed(self, wanted: Wish, now: datetime) -> Self:
         """Want again what had made way for a newer one, as after a way back to the former version."""
-        return self._changed(
-            state=State.PENDING, cause=wanted.cause, requested_at=now, finished_at=None, failure=None, detail=""
-        )
+        over = {"finished_at": None, "failure": None, "detail": "", "unneeded_since": None}
+        return self._changed(state=State.PENDING, cause=wanted.cause, requested_at=now, **over)
+
+    def is_missed(self, version: int) -> bool:
+        """Tell whether a version has no scores because these were deleted, not because they can't be had."""
+        can_be_had = self.failure in (None, PrecomputationFailure.SUPERSEDED)
+        return self.state in GONE and self.version == version and can_be_had
 
     def begin(self) -> Self:
         """Let the next attempt be submitted."""

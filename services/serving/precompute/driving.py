@@ -27,6 +27,7 @@ from services.serving.precompute.domain import (
     Plan,
     Precomputation,
     State,
+    Wish,
     follow,
     overdue,
     precomputation,
@@ -94,8 +95,10 @@ class PrecomputeDriver:
         async with work.transaction(write=False) as tx:
             candidate = await answering(plan.pipeline, tx.port(Deployments), tx.port(Rollouts))
             wanted = wish(plan, candidate) if candidate else None
-            known = await tx.port(Precomputations).get(wanted.id) if wanted else None
-        if candidate is None or wanted is None or not _wanted_again(known):
+            if candidate is None or wanted is None:
+                return
+            wanted, known = await _newest(wanted, candidate.version, tx.port(Precomputations))
+        if not _wanted_again(known):
             return
         one = precomputation(plan, candidate, wanted, now=self.clock())
         async with work.transaction() as tx:
@@ -123,7 +126,7 @@ class PrecomputeDriver:
                 await self._submit(one, work)
             case State.RUNNING:
                 await self._follow(one, work)
-            case State.COMPLETED | State.FAILED:
+            case State.COMPLETED | State.FAILED | State.DELETING | State.DELETED:
                 return
             case _:
                 assert_never(one.state)
@@ -189,5 +192,14 @@ class PrecomputeDriver:
         )
 
 
+async def _newest(wanted: Wish, version: int, precomputations: Precomputations) -> tuple[Wish, Precomputation | None]:
+    """Find what came of a wish. Where it was deleted and is missed, it is wished anew, for files of its own."""
+    known = await precomputations.get(wanted.id)
+    while known and known.is_missed(version):
+        wanted = wanted.anew()
+        known = await precomputations.get(wanted.id)
+    return wanted, known
+
+
 def _wanted_again(known: Precomputation | None) -> bool:
-    return known is None or known.failure is PrecomputationFailure.SUPERSEDED
+    return known is None or (known.state is State.FAILED and known.failure is PrecomputationFailure.SUPERSEDED)

@@ -1,6 +1,6 @@
 """What precomputing needs from outside, besides the cluster's jobs and what serving knows of its rollouts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -40,6 +40,9 @@ class Precomputations(Protocol):
     async def open(self, pipeline: str | None = None) -> Sequence[Precomputation]:
         """List those of one model or of all that are not over, oldest first."""
 
+    async def over(self, pipeline: str) -> Sequence[Precomputation]:
+        """List those of one model that are over and may have left files, oldest first."""
+
     async def newest_completed(self, pipeline: str, version: int) -> Precomputation | None:
         """Find the one whose scores are looked up while a version answers."""
 
@@ -55,3 +58,9 @@ class PredictionFiles(Protocol):
 
     async def report(self, one: Precomputation) -> PredictionReport | None:
         """Read what the job left; None without a report that can be read."""
+
+    async def in_table(self, pipeline: str) -> Collection[UUID]:
+        """Tell of which precomputations the newest version of a model's table holds rows."""
+
+    async def delete(self, one: Precomputation) -> int:
+        """Delete what one left, as far as it is there; return how many bytes that were."""

@@ -1,6 +1,6 @@
 """Plans and precomputations in SQL: a column for what is asked about, a document for the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -100,11 +100,11 @@ class SqlPrecomputations:
 
     async def open(self, pipeline: str | None = None) -> Sequence[Precomputation]:
         """List those of one model or of all that are not over, oldest first."""
-        unfinished = select(PrecomputationRow).where(col(PrecomputationRow.state).in_([state.value for state in OPEN]))
-        if pipeline:
-            unfinished = unfinished.where(PrecomputationRow.pipeline == pipeline)
-        order = asc(PrecomputationRow.requested_at), asc(PrecomputationRow.id)
-        return [row.to_domain() for row in await self._session.exec(unfinished.order_by(*order))]
+        return await self._in(OPEN, pipeline)
+
+    async def over(self, pipeline: str) -> Sequence[Precomputation]:
+        """List those of one model that are over and may have left files, oldest first."""
+        return await self._in(frozenset(State) - OPEN - {State.DELETED}, pipeline)
 
     async def newest_completed(self, pipeline: str, version: int) -> Precomputation | None:
         """Find the one whose scores are looked up while a version answers."""
@@ -124,3 +124,10 @@ class SqlPrecomputations:
         if pipeline:
             newest = newest.where(PrecomputationRow.pipeline == pipeline)
         return [row.to_domain() for row in await self._session.exec(newest)]
+
+    async def _in(self, states: Collection[State], pipeline: str | None) -> list[Precomputation]:
+        found = select(PrecomputationRow).where(col(PrecomputationRow.state).in_([state.value for state in states]))
+        if pipeline:
+            found = found.where(PrecomputationRow.pipeline == pipeline)
+        order = asc(PrecomputationRow.requested_at), asc(PrecomputationRow.id)
+        return [row.to_domain() for row in await self._session.exec(found.order_by(*order))]

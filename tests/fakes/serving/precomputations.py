@@ -22,6 +22,9 @@ class InMemoryPrecomputations:
     async def open(self, pipeline: str | None = None) -> Sequence[Precomputation]:
         return [one for one in self._oldest_first(pipeline) if one.state in OPEN]
 
+    async def over(self, pipeline: str) -> Sequence[Precomputation]:
+        return [one for one in self._oldest_first(pipeline) if one.state not in OPEN | {State.DELETED}]
+
     async def newest_completed(self, pipeline: str, version: int) -> Precomputation | None:
         found = [one for one in self._oldest_first(pipeline) if one.version == version and one.state is State.COMPLETED]
         return found[-1] if found else None

@@ -1,5 +1,6 @@
 """The files of precomputations in memory, with a job's part played by the test."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ class InMemoryPredictionFiles:
     def __init__(self) -> None:
         self.specs: dict[Uri, PredictionSpec] = {}
         self.reports: dict[UUID, PredictionReport] = {}
+        self.table: set[UUID] = set()
         self.reachable = True
 
     async def write_spec(self, one: Precomputation) -> Uri:
@@ -26,9 +28,18 @@ class InMemoryPredictionFiles:
         self._reach()
         return self.reports.get(one.id)
 
+    async def in_table(self, pipeline: str) -> Collection[UUID]:
+        self._reach()
+        return self.table
+
+    async def delete(self, one: Precomputation) -> int:
+        self._reach()
+        return 1000 if self.reports.pop(one.id, None) else 0
+
     def leave(self, spec: PredictionSpec, *, rows: int | None = None) -> None:
-        """Leave the report that a job with this spec would."""
+        """Leave what a job with this spec would: a report, and the table's newest version."""
         self.reports[spec.precomputation_id] = report_of(spec, rows=rows)
+        self.table = {spec.precomputation_id}
 
     def _reach(self) -> None:
         if not self.reachable:

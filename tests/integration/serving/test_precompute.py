@@ -242,6 +242,40 @@ async def test_a_person_asks_and_is_told_why_not(stage: Stage) -> None:
     assert last.correlationid == "asked"
 
 
+async def test_old_scores_are_deleted_and_had_again_by_going_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, replica = stage.world, Replica(stage.world)
+    monkeypatch.setattr("services.serving.main.RETIRE_EVERY_S", 0.2)
+    settings = world.settings(ServingSettings, keep_lookups_days=0)
+    async with world.running(assemble(settings, InMemoryCluster(), stage.jobs)) as live, replica.running():
+        await stage.register()
+        await stage.ingest()
+        done = []
+        for version in (1, 2, 3):
+            await stage.promote(version)
+            done.append(await stage.precomputed(version, 1))
+            await eventually(lambda: replica.precomputed.id == done[-1].precomputation_id)
+        first, second, third = done
+        await eventually(lambda: not storage.exists(first.lookup_uri))
+        async with httpx.AsyncClient(base_url=live.url, trust_env=False) as client:
+            shown = (await client.get(f"/v1/precomputations/{first.precomputation_id}")).json()
+
+        await stage.promote(1)
+
+        async def again() -> bool:
+            await stage.carry_out()
+            return replica.precomputed.id not in (None, second.precomputation_id, third.precomputation_id)
+
+        await eventually(again, within_s=40)
+        found = await replica.look_up(stage.rows)
+
+    assert (shown["state"], shown["lookup"]) == ("deleted", None)
+    assert {(one["source"], one["version"]) for one in found} == {("precomputed", 1)}
+    assert storage.exists(third.lookup_uri)
+    assert DeltaTable(third.table_uri).to_pyarrow_table().num_rows == 20
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "place",

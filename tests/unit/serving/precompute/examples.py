@@ -7,7 +7,7 @@ from uuid import UUID
 from contracts.bundle import DatasetRef
 from contracts.ingestion import DatasetIngested, IngestMode
 from contracts.precompute import Precompute
-from services.serving.domain import RolloutState
+from services.serving.domain import RolloutState, settle
 from services.serving.precompute.domain import Candidate, Dataset, Plan, Precomputation
 from tests.fakes.serving.deployments import InMemoryDeployments
 from tests.fakes.serving.examples import DIGEST, NOW, cause, deployment, rollout
@@ -74,7 +74,7 @@ def ingested(version: int = 1, rows: int = 100) -> DatasetIngested:
 
 
 async def answers(version: int, deployments: InMemoryDeployments, rollouts: InMemoryRollouts) -> None:
-    """Have a version's rollout be through."""
+    """Have a version's rollout be through; the one that answered is the one to go back to."""
     through = rollout(version, state=RolloutState.COMPLETED, finished_at=NOW + timedelta(seconds=version))
     await rollouts.save(through)
-    await deployments.save(deployment(answering=through.id))
+    await deployments.save(settle(await deployments.get("flights") or deployment(), through))

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from contracts.message import Message
 from contracts.precompute import (
     PrecomputationCompleted,
     PrecomputationFailed,
@@ -14,69 +13,13 @@ from contracts.precompute import (
     PrecomputationStarted,
 )
 from services.chassis.errors import TransientError
-from services.chassis.jobs import JobStatus
 from services.serving.desired import DesiredLookup
 from services.serving.domain import RolloutState
-from services.serving.ports import Deployments, Rollouts
 from services.serving.precompute.domain import State
-from services.serving.precompute.driving import PrecomputeDriver, lookup_of
-from services.serving.precompute.ports import Plans, Precomputations
-from tests.fakes.jobs import InMemoryJobs
-from tests.fakes.serving.deployments import InMemoryDeployments
-from tests.fakes.serving.examples import NOW, deployment, rollout
-from tests.fakes.serving.plans import InMemoryPlans
-from tests.fakes.serving.precomputations import InMemoryPrecomputations
-from tests.fakes.serving.prediction_files import InMemoryPredictionFiles
-from tests.fakes.serving.rollouts import InMemoryRollouts
-from tests.fakes.work import InMemoryWork
-from tests.unit.serving.precompute.examples import RULES, answers, dataset, plan
-
-
-class KilledError(Exception):
-    """The service dies here."""
-
-
-class Story:
-    def __init__(self) -> None:
-        self.plans = InMemoryPlans()
-        self.precomputations = InMemoryPrecomputations()
-        self.deployments = InMemoryDeployments()
-        self.rollouts = InMemoryRollouts()
-        self.jobs = InMemoryJobs()
-        self.files = InMemoryPredictionFiles()
-        self.now = NOW
-        ports = {
-            Plans: self.plans,
-            Precomputations: self.precomputations,
-            Deployments: self.deployments,
-            Rollouts: self.rollouts,
-        }
-        self.work = InMemoryWork(ports)
-        self.driver = PrecomputeDriver(self.jobs, self.files, "python", clock=lambda: self.now)
-
-    async def begin(self, *, version: int = 1, rows: int = 1) -> None:
-        await self.plans.save(plan(dataset=dataset(rows)))
-        await answers(version, self.deployments, self.rollouts)
-
-    async def step(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.now += timedelta(seconds=1)
-            await self.driver.step(self.work)  # type: ignore[arg-type]
-
-    def work_is_done(self) -> None:
-        """Every running job does what its spec says."""
-        for spec in self.files.specs.values():
-            self.files.leave(spec)
-        for name, job in self.jobs.jobs.items():
-            if not job.status.ended:
-                self.jobs.end(name, JobStatus.SUCCEEDED, exit_code=0)
-
-    @property
-    def facts(self) -> list[type[Message]]:
-        return [type(fact) for fact in self.work.said]
-
-    async def states(self) -> list[tuple[int, int, State]]:
-        return [(one.version, one.dataset.version, one.state) for one in await self.precomputations.recent()][::-1]
+from services.serving.precompute.driving import lookup_of
+from tests.fakes.serving.examples import deployment, rollout
+from tests.unit.serving.precompute.examples import RULES, plan
+from tests.unit.serving.precompute.story import KilledError, Story
 
 
 @pytest.fixture
