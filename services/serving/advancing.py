@@ -28,12 +28,19 @@ from services.serving.domain import (
 from services.serving.traffic import NOTHING, Arms
 
 LONGEST_REASON = 2000
+LONGEST_FLIP = timedelta(minutes=5)
 MOST_REPLACED = 5
 """Replicas that die in one stage, however few there are, before it is the version's doing."""
 
 
 def advance(
-    rollout: Rollout, deployment: Deployment, fleet: Fleet, *, answering: int | None = None, now: datetime
+    rollout: Rollout,
+    deployment: Deployment,
+    fleet: Fleet,
+    *,
+    answering: int | None = None,
+    flip_timeout: timedelta = LONGEST_FLIP,
+    now: datetime,
 ) -> Rollout:
     """Take a rollout as far as what its replicas say allows, one state or step at most.
 
@@ -42,6 +49,7 @@ def advance(
         deployment: Its model.
         fleet: What runs of the model, and what it was seen to do.
         answering: The version that answers now.
+        flip_timeout: Longest that its version may need to have all traffic, once it is to.
         now: The time.
     """
     match rollout.state:
@@ -52,7 +60,7 @@ def advance(
         case RolloutState.STEPPING | RolloutState.BAKING:
             return _watch_stage(rollout, deployment, fleet, now)
         case RolloutState.FLIPPING:
-            return _watch_flipping(rollout, deployment, fleet, now)
+            return _watch_flipping(rollout, deployment, fleet, flip_timeout, now)
         case RolloutState.COMPLETED | RolloutState.ROLLED_BACK | RolloutState.SUPERSEDED:
             return rollout
         case _:
@@ -189,13 +197,24 @@ def _wait(rollout: Rollout, now: datetime) -> Rollout:
             assert_never(rollout.plan.when_quiet)
 
 
-def _watch_flipping(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: datetime) -> Rollout:
+def _watch_flipping(
+    rollout: Rollout, deployment: Deployment, fleet: Fleet, flip_timeout: timedelta, now: datetime
+) -> Rollout:
+    # As at its beginning, a cluster that is away delays it and fails nothing.
+    seen = replace(rollout, flipping_since=(rollout.flipping_since or now) if fleet.replicas else None)
+    late = seen.flipping_since is not None and now - seen.flipping_since > flip_timeout
     # Replicas are there before the front knows their way; completed means that a caller gets an answer.
-    if len(fleet.replicas) < deployment.replicas or not fleet.reachable:
-        return rollout
-    if any(replica.answering != rollout.version for replica in fleet.replicas):
-        return rollout
-    return _go_on(replace(rollout, replicas=len(fleet.replicas)), now)
+    wanting = [f"{one.name} does not answer with it" for one in fleet.replicas if one.answering != rollout.version]
+    wanting += [] if fleet.reachable else ["the front does not reach it"]
+    # In the end, what every caller gets is not taken away because of a replica that is missing.
+    enough = 1 if late else deployment.replicas
+    if len(fleet.replicas) >= enough and not wanting:
+        return _go_on(replace(seen, replicas=len(fleet.replicas)), now)
+    if late:
+        return roll_back(
+            seen, f"not all traffic within {flip_timeout.total_seconds():g} s: {', '.join(wanting)}", now=now
+        )
+    return seen
 
 
 def _go_on(rollout: Rollout, now: datetime) -> Rollout:

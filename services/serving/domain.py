@@ -106,6 +106,8 @@ class Rollout:
     hastened: bool = False
     """A person skipped the rest of the plan."""
     evidence: Evidence = NOTHING_SEEN
+    flipping_since: datetime | None = None
+    """Since when its replicas, or one of them at least, could have taken all traffic."""
 
     @property
     def stages(self) -> tuple[Stage, ...]:

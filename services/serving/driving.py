@@ -6,7 +6,7 @@ derived from the record each time, so dying anywhere costs a repetition and noth
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from services.chassis.bus import Bus
 from services.chassis.errors import TransientError
 from services.chassis.logs import Log
 from services.chassis.work import Transaction, Work
-from services.serving.advancing import advance, is_late
+from services.serving.advancing import LONGEST_FLIP, advance, is_late
 from services.serving.desired import DesiredLookup, desire
 from services.serving.domain import WATCHED, Deployment, Fleet, Rollout, RolloutState, in_turn, settle
 from services.serving.ports import Board, Cluster, Deployments, Rollouts, ScoreCells
@@ -49,12 +49,14 @@ class Driver:
         cells: ScoreCells,
         *,
         lookup_of: LookupOf = no_lookup,
+        flip_timeout: timedelta = LONGEST_FLIP,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._cluster = cluster
         self._board_of = board_of
         self._cells = cells
         self._lookup_of = lookup_of
+        self._flip_timeout = flip_timeout
         self._clock = clock
         self._board: Board | None = None
         self._looked_at: dict[str, datetime] = {}
@@ -165,7 +167,9 @@ class Driver:
                 return False
             answering = await rollouts.get(deployment.answering) if deployment.answering else None
             version = answering.version if answering else None
-            after = advance(before, deployment, fleet, answering=version, now=self._clock())
+            after = advance(
+                before, deployment, fleet, answering=version, flip_timeout=self._flip_timeout, now=self._clock()
+            )
             if after == before:
                 return False
             settled = settle(deployment, after)

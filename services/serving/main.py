@@ -37,7 +37,8 @@ def build(settings: ServingSettings) -> Service:
 
 def assemble(settings: ServingSettings, cluster: Cluster, jobs: Jobs) -> Service:
     """Put serving together on a given cluster."""
-    driver = Driver(cluster, BusBoard, BundleScoreCells(), lookup_of=lookup_of)
+    flip_timeout = timedelta(seconds=settings.flip_timeout_s)
+    driver = Driver(cluster, BusBoard, BundleScoreCells(), lookup_of=lookup_of, flip_timeout=flip_timeout)
     inspector = Inspector(lambda: driver.board, timedelta(seconds=settings.diverged_after_s))
     files = StoredPredictionFiles(settings.store_uri)
     precompute = PrecomputeDriver(jobs, files, settings.job_python, settings.otlp_endpoint)

@@ -79,6 +79,11 @@ class ServingSettings(ServiceSettings):
     trace_ratio: float = Field(
         default=0.01, ge=0, le=1, description="Share of requests traced that bring no trace context of their own."
     )
+    flip_timeout_s: float = Field(
+        default=300,
+        gt=0,
+        description="How long all traffic may need to reach a version that every replica holds; then it is rolled back.",
+    )
     keep_lookups_days: float = Field(
         default=7,
         ge=0,

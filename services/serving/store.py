@@ -76,6 +76,7 @@ class RolloutRow(ServingRow, table=True):
     paused: bool = False
     hastened: bool = False
     evidence: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    flipping_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     @classmethod
     def of(cls, rollout: Rollout) -> "RolloutRow":

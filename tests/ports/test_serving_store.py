@@ -92,6 +92,7 @@ async def test_rollout_comes_back_as_it_was_kept(transaction: Open) -> None:
         paused=True,
         hastened=True,
         evidence=evidence(),
+        flipping_since=rollout(2).requested_at,
     )
     async with transaction() as (_, rollouts):
         await rollouts.save(rollout(1))

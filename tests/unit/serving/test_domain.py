@@ -13,6 +13,7 @@ from services.serving.domain import OPEN, Fleet, Held, HoldState, Replica, Rollo
 from services.serving.telling import news
 from tests.fakes.serving.examples import NOW, deployment, fleet, replica, rollout
 
+MINUTE = timedelta(minutes=1)
 URL = "http://serve/v2/models/flights"
 
 
@@ -74,11 +75,29 @@ def test_flipped_rollout_is_complete_once_every_replica_answers() -> None:
     one = replace(loading(), state=RolloutState.FLIPPING)
     slow, done = replica("a", one, HoldState.LOADED), replica("a", one, HoldState.LOADED, answering=1)
 
-    assert advance(one, deployment(), fleet(slow), now=NOW) == one
-    assert advance(one, deployment(), fleet(), now=NOW) == one
-    assert advance(one, deployment(), replace(fleet(done), reachable=False), now=NOW) == one
+    for seen in (fleet(slow), fleet(), replace(fleet(done), reachable=False)):
+        assert advance(one, deployment(), seen, now=NOW).state is RolloutState.FLIPPING
     after = advance(one, deployment(), fleet(done), now=NOW)
     assert (after.state, after.replicas, after.finished_at) == (RolloutState.COMPLETED, 1, NOW)
+
+
+def test_traffic_that_does_not_move_in_time_moves_back() -> None:
+    one = replace(loading(), state=RolloutState.FLIPPING)
+    done, stays = replica("a", one, HoldState.LOADED, answering=1), replica("b", one, HoldState.LOADED, answering=9)
+    begun = advance(one, deployment(), replace(fleet(done, stays), reachable=False), flip_timeout=MINUTE, now=NOW)
+
+    def later(seconds: int, *replicas: Replica, reachable: bool = False) -> Rollout:
+        seen = replace(fleet(*replicas), reachable=reachable)
+        wanted = deployment(replicas=2)
+        return advance(begun, wanted, seen, flip_timeout=MINUTE, now=NOW + timedelta(seconds=seconds))
+
+    assert later(60, done, stays) == begun
+    over = later(61, done, stays)
+    assert (over.state, over.finished_at) == (RolloutState.ROLLED_BACK, NOW + timedelta(seconds=61))
+    assert over.detail == "not all traffic within 60 s: b does not answer with it, the front does not reach it"
+    assert later(61, done, reachable=True).state is RolloutState.COMPLETED, "callers are answered, by what is there"
+    assert later(60, done, reachable=True) == begun
+    assert later(1000).flipping_since is None, "its time begins with the first replica of a cluster that was away"
 
 
 @pytest.mark.parametrize("state", [state for state in RolloutState if state not in OPEN])

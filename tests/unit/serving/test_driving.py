@@ -7,6 +7,7 @@ import pytest
 from contracts.rollout import Rollout as Plan
 from contracts.serving import RolloutCompleted, RolloutRolledBack, RolloutStarted
 from services.chassis.errors import TransientError
+from services.serving.advancing import LONGEST_FLIP
 from services.serving.desired import ReplicaReport
 from services.serving.domain import RolloutState
 from tests.fakes.serving.board import InMemoryBoard
@@ -62,6 +63,29 @@ async def test_newer_promotion_takes_the_place_of_one_that_waits(story: Story) -
     await story.settle()
 
     assert story.facts == [(RolloutRolledBack, 1), (RolloutStarted, 2), (RolloutCompleted, 2)]
+
+
+async def test_front_that_never_reaches_a_version_keeps_no_later_one_waiting(story: Story) -> None:
+    await story.promote(1)
+    await story.settle()
+    story.cluster.open = False
+    await story.promote(2)
+    await story.settle(10)
+    await story.promote(3)
+    await story.settle(10)
+    waiting = story.facts[2:]
+
+    story.now += LONGEST_FLIP
+    await story.settle(1, every_s=1)
+    await story.settle(1)
+    story.cluster.open = True
+    await story.settle()
+
+    assert waiting == [(RolloutStarted, 2)]
+    assert story.facts[3:] == [(RolloutRolledBack, 2), (RolloutStarted, 3), (RolloutCompleted, 3)]
+    (fact,) = [one for one in story.work.said if isinstance(one, RolloutRolledBack)]
+    assert (fact.serving_version, fact.superseded) == (1, False)
+    assert fact.reason == "not all traffic within 300 s: the front does not reach it"
 
 
 @pytest.mark.parametrize("looks", range(5))
