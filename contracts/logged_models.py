@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from contracts.message import Event
+from contracts.registry import Person, Reason
 from contracts.tracking import ExperimentId, Milliseconds, RunId, TagChange
 
 ModelId = Annotated[
@@ -56,4 +57,15 @@ class LoggedModelDeleted(Event):
     subject: ClassVar[str] = "events.registry.logged_model.deleted.v1"
 
     model_id: ModelId
+    at_ms: Milliseconds
+
+
+class LoggedModelCollected(Event):
+    """A deleted model is gone for good: what is known about it, and soon its files."""
+
+    subject: ClassVar[str] = "events.registry.logged_model.collected.v1"
+
+    model_id: ModelId
+    collected_by: str = Person
+    reason: str = Reason
     at_ms: Milliseconds

@@ -6,8 +6,8 @@ from pydantic import AwareDatetime, Field
 
 from contracts.gates import AbsoluteGate
 from contracts.message import Command, Event
-from contracts.model import PipelineName, VersionNumber
-from contracts.registry import GateVerdict, Person, Reason
+from contracts.model import Digest, PipelineName, Uri, VersionNumber
+from contracts.registry import GateVerdict, Person, PromotionKind, Reason
 
 ModelName = Field(min_length=1, max_length=256, description="Any text; the key that messages carry is made of it.")
 Of = Field(default=None, description="The version it is about; unset: the model itself.")
@@ -71,7 +71,10 @@ class ModelDeleted(Event):
 
 
 class ModelAliasMoved(Event):
-    """An alias points elsewhere, other than by what the registry decided about a bundle."""
+    """An alias points elsewhere, other than by what the registry decided about a pipeline's version.
+
+    Where a version that was only logged became champion, this says what serving loads, or why it can't.
+    """
 
     subject: ClassVar[str] = "events.registry.model.alias_moved.v1"
 
@@ -81,6 +84,14 @@ class ModelAliasMoved(Event):
     moved_by: str = By
     reason: str = Field(default="", max_length=1000)
     verdicts: tuple[GateVerdict, ...] = Field(default=(), description="Of the gates that let a logged version through.")
+    kind: PromotionKind | None = Field(default=None, description="How a logged version came to be champion.")
+    bundle_uri: Uri | None = Field(default=None, description="Of a logged champion: what serving loads.")
+    bundle_digest: Digest | None = None
+    not_served: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="Why no service can load a logged champion; another may go on answering.",
+    )
     at: AwareDatetime = At
 
 
@@ -164,4 +175,15 @@ class ModelVersionGatesWaived(Event):
     version: VersionNumber
     waived_by: str
     reason: str
+    at: AwareDatetime = At
+
+
+class ModelVersionCollected(Event):
+    """The files of a version that was deleted or refused are gone for good. What was decided about it stays known."""
+
+    subject: ClassVar[str] = "events.registry.version.collected.v1"
+
+    version: VersionNumber
+    collected_by: str = Person
+    reason: str = Reason
     at: AwareDatetime = At

@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.message import Event
 from contracts.model import Contract
+from contracts.registry import Person, Reason
 
 ExperimentId = Annotated[
     str, StringConstraints(pattern=r"^[0-9]{1,18}$"), Field(description="A number, counted by the registry; as text.")
@@ -106,6 +107,18 @@ class ExperimentRestored(Event):
     at_ms: Milliseconds
 
 
+class ExperimentCollected(Event):
+    """A deleted experiment is gone for good. Its name is free again, its number is not."""
+
+    subject: ClassVar[str] = "events.registry.experiment.collected.v1"
+
+    experiment_id: ExperimentId
+    name: str
+    collected_by: str = Person
+    reason: str = Reason
+    at_ms: Milliseconds
+
+
 class ExperimentTagged(Event):
     """Tags of an experiment changed."""
 
@@ -179,4 +192,15 @@ class RunRestored(Event):
     subject: ClassVar[str] = "events.registry.run.restored.v1"
 
     run_id: RunId
+    at_ms: Milliseconds
+
+
+class RunCollected(Event):
+    """A deleted run is gone for good: what it logged, and soon its files."""
+
+    subject: ClassVar[str] = "events.registry.run.collected.v1"
+
+    run_id: RunId
+    collected_by: str = Person
+    reason: str = Reason
     at_ms: Milliseconds

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -37,6 +38,7 @@ class Entry:
 
     name: str
     size_bytes: int | None
+    written_at: datetime | None = None
 
     @property
     def is_directory(self) -> bool:
@@ -198,10 +200,8 @@ def delete(uri: str) -> None:
     """
     filesystem, path = _locate(uri)
     try:
-        if filesystem.get_file_info(path).type.name == "Directory":
-            filesystem.delete_dir(path)
-        else:
-            filesystem.delete_file(path)
+        is_directory = filesystem.get_file_info(path).type.name == "Directory"
+        (filesystem.delete_dir if is_directory else filesystem.delete_file)(path)
     except OSError as error:
         raise _said(error, "delete", uri) from error
 
@@ -224,7 +224,7 @@ def get_file(uri: str, path: Path) -> None:
     """
     filesystem, source = _locate(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    partial = path.with_name(f".{uuid4().hex}{PARTIAL}")
     try:
         with filesystem.open_input_stream(source, compression=None) as stream, partial.open("wb") as target:
             shutil.copyfileobj(stream, target, CHUNK_BYTES)
@@ -289,7 +289,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 def _entry(info: "FileInfo") -> Entry | None:
     if info.type.name == "NotFound":
         return None
-    return Entry(info.base_name, None if info.type.name == "Directory" else info.size or 0)
+    return Entry(info.base_name, None if info.type.name == "Directory" else info.size or 0, info.mtime)
 
 
 def _said(error: OSError, verb: str, uri: str) -> StorageError:

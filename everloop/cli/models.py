@@ -104,6 +104,7 @@ def show_version(model: str, found: "Mapping[str, Any]") -> None:
             )
             or None,
             "waits for": _waits_for(found),
+            "files": found["collected_at"] and f"collected at {when(found['collected_at'])}",
             "decided": decision and f"by {decision['by']} at {when(decision['at'])}: {decision['reason']}",
         }
     )

@@ -170,7 +170,9 @@ def rerun(
     from everloop.rebuild import RebuildError, rebuild
 
     async def work(platform: Any) -> Any:
-        return await platform.get("registry", f"/v1/models/{model}/versions/{version}")
+        from everloop.client.records import version_with_files
+
+        return await version_with_files(platform, model, version)
 
     kept = with_platform(home, work)
     place = find_home(home).root / "reruns"

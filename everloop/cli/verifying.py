@@ -43,7 +43,7 @@ def verify(
     from everloop.platform.home import find_home
 
     known = with_platform(home, lambda platform: _ask(platform, model))
-    versions = [(name, one) for name, listed in known.versions.items() for one in listed]
+    versions = [(name, one) for name, listed in known.versions.items() for one in listed if not one["collected_at"]]
     checks = [
         *(_of(known, store_checks(store_uri(find_home(home)))) if model else store_checks(store_uri(find_home(home)))),
         *(check for name, listed in known.datasets.items() for check in dataset_checks(name, listed)),

@@ -1,6 +1,7 @@
 """What a registry knows of a version, as its archive keeps it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.archive import RecordedDecision, RecordedMove, VersionRecord
 from contracts.model import Digest, Uri
@@ -37,14 +38,29 @@ async def number_of(platform: Platform, model: str, which: str | int) -> int:
     return number
 
 
+async def version_with_files(platform: Platform, model: str, number: int) -> dict[str, Any]:
+    """Ask the registry for a version whose files are needed.
+
+    Raises:
+        RefusedError: There is no such version, or its files are gone.
+        PlatformUnreachableError: The registry does not answer.
+    """
+    version: dict[str, Any] = await platform.get("registry", f"/v1/models/{model}/versions/{number}")
+    if collected := version["collected_at"]:
+        raise RefusedError(
+            f"the files of {model} {number} were collected on {collected[:10]}; see `everloop gc --help`"
+        )
+    return version
+
+
 async def kept_version(platform: Platform, model: str, number: int) -> Kept:
     """Ask the registry for a version and the history of its model's aliases.
 
     Raises:
-        RefusedError: There is no such version.
+        RefusedError: There is no such version, or its files are gone.
         PlatformUnreachableError: The registry does not answer.
     """
-    version = await platform.get("registry", f"/v1/models/{model}/versions/{number}")
+    version = await version_with_files(platform, model, number)
     aliases = await platform.get("registry", f"/v1/models/{model}/aliases")
     decided = version["decision"]
     record = VersionRecord(

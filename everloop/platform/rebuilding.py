@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from contracts.registered_models import ModelVersionCollected
 from contracts.streams import EVENTS, TRACKING
 from everloop.client.bus import Bus, Heard, connect_bus
 from everloop.client.errors import RefusedError
@@ -15,8 +16,13 @@ from everloop.platform.home import Home, locked
 if TYPE_CHECKING:
     from services.registry.past.rebuilding import Rebuilt
 
-LOG = ((TRACKING.name, "events.registry.>"), (EVENTS.name, "events.>"))
-"""Streams that hold the registry's log, and what of them. Versions may speak of runs, runs never of versions."""
+LOG = (
+    (EVENTS.name, f"{ModelVersionCollected.subject}.>"),
+    (TRACKING.name, "events.registry.>"),
+    (EVENTS.name, "events.>"),
+)
+"""Streams that hold the registry's log, and what of them: first, whose files nobody need look for any more. Versions
+may speak of runs, runs never of versions."""
 
 
 @dataclass(frozen=True, slots=True)

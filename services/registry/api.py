@@ -68,6 +68,7 @@ class VersionSummary(BaseModel):
     bundle_digest: Digest
     registered_at: datetime
     decision: DecisionView | None
+    collected_at: datetime | None = Field(default=None, description="Set: its files are gone for good since then.")
     metrics: dict[str, float]
 
 
@@ -230,6 +231,7 @@ def _summary(version: ModelVersion, aliases: Aliases) -> VersionSummary:
         bundle_digest=version.bundle_digest,
         registered_at=version.registered_at,
         decision=_decision_view(version.decision) if version.decision else None,
+        collected_at=version.collected_at,
         metrics=version.report.metrics,
     )
 

@@ -76,6 +76,7 @@ class ModelVersion:
     approvals: tuple[Decision, ...] = ()
     approvals_needed: int = 1
     expires_at: datetime | None = None
+    collected_at: datetime | None = None
 
     @property
     def lineage(self) -> Lineage:

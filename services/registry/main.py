@@ -11,6 +11,12 @@ from services.registry.artifacts.ports import Artifacts, Holders
 from services.registry.artifacts.store import StoredArtifacts
 from services.registry.bundles import StoredBundles
 from services.registry.expiry import Expirer
+from services.registry.garbage.api import garbage_router
+from services.registry.garbage.collecting import Collector, Eraser
+from services.registry.garbage.files import StoredFiles
+from services.registry.garbage.places import ARTIFACTS
+from services.registry.garbage.ports import Erasures, Heap
+from services.registry.garbage.store import SqlErasures, SqlHeap
 from services.registry.inspection import Inspector
 from services.registry.logged_models.ports import LoggedModels
 from services.registry.logged_models.store import SqlLoggedModels
@@ -59,13 +65,16 @@ PORTS = {
     NamedVersions: SqlNamedVersions,
     NamedAliases: SqlNamedAliases,
     Origins: SqlOrigins,
+    Heap: SqlHeap,
+    Erasures: SqlErasures,
 }
 
 
 def build(settings: RegistrySettings) -> Service:
     """Put the registry together."""
     inspector = Inspector(StoredBundles(), max_attempts=settings.inspection_attempts)
-    artifacts = StoredArtifacts(storage.join(settings.store_uri, "artifacts"))
+    artifacts = StoredArtifacts(storage.join(settings.store_uri, ARTIFACTS))
+    files = StoredFiles(settings.store_uri)
     return Service(
         "registry",
         settings,
@@ -76,9 +85,20 @@ def build(settings: RegistrySettings) -> Service:
             Papers: lambda _: StoredPapers(),
             Artifacts: lambda _: artifacts,
         },
-        router=_routers(api.router, models_api.router, past_api.router, provenance_api.router, tracking_api.router),
+        router=_routers(
+            api.router,
+            models_api.router,
+            past_api.router,
+            provenance_api.router,
+            tracking_api.router,
+            garbage_router(Collector(files), settings.retention()),
+        ),
         routes=mlflow_routes(*artifact_routes(artifacts)),
-        reconcilers=(Reconciler(inspector.step), Reconciler(Expirer().step, woken=False)),
+        reconcilers=(
+            Reconciler(inspector.step),
+            Reconciler(Expirer().step, woken=False),
+            Reconciler(Eraser(files).step),
+        ),
         rows=Row,
         max_bytes_below={root + FILES_BELOW: settings.max_artifact_bytes for root in ROOTS},
     )

@@ -75,7 +75,7 @@ class VersionRow(Row, table=True):
     location: str = Field(sa_type=Text)
     source_run_id: str | None = Field(default=None, index=True)
     run_link: str | None = Field(default=None, sa_type=Text)
-    model_id: str | None = None
+    model_id: str | None = Field(default=None, index=True)
     description: str | None = Field(default=None, sa_type=Text)
     registered_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
@@ -88,6 +88,7 @@ class VersionRow(Row, table=True):
     approvals: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
     approvals_needed: int = 1
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    collected_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     def to_domain(self) -> ModelVersion:
         """Read the row of a bundle."""
@@ -112,6 +113,7 @@ class VersionRow(Row, table=True):
             ),
             approvals_needed=self.approvals_needed,
             expires_at=self.expires_at,
+            collected_at=self.collected_at,
         )
 
     def decide(self, version: ModelVersion) -> None:

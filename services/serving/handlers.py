@@ -4,13 +4,14 @@ from dataclasses import replace
 from uuid import UUID, uuid5
 
 from contracts.message import Message
-from contracts.registry import ModelVersionPromoted
+from contracts.registered_models import ModelAliasMoved
+from contracts.registry import ModelVersionPromoted, PromotionKind
 from contracts.training import PipelineRegistered
 from services.chassis.errors import TransientError
 from services.chassis.subscriptions import Cause, Subscription
 from services.serving import steering
 from services.serving.advancing import supersede
-from services.serving.domain import BEFORE_FLIP, Deployment, Rollout
+from services.serving.domain import ALL_AT_ONCE, BEFORE_FLIP, Deployment, Rollout
 from services.serving.ports import Deployments, Rollouts
 from services.serving.precompute import handlers as precompute
 from services.serving.precompute.ports import Plans
@@ -45,40 +46,73 @@ async def on_pipeline_registered(
 async def on_version_promoted(
     event: ModelVersionPromoted, deployments: Deployments, rollouts: Rollouts, cause: Cause
 ) -> list[Message]:
-    """Ask for a rollout of the new champion.
+    """Ask for a rollout of the new champion."""
+    deployment = await deployments.hold(event.pipeline)
+    if deployment is None:
+        raise TransientError("pipeline_unknown", pipeline=event.pipeline)
+    rollout = Rollout(
+        id=uuid5(ROLLOUTS, cause.message_id),
+        pipeline=event.pipeline,
+        version=event.version,
+        bundle_uri=event.bundle_uri,
+        bundle_digest=event.bundle_digest,
+        kind=event.kind,
+        promoted_by=event.promoted_by,
+        reason=event.reason,
+        cause=cause,
+        requested_at=cause.said_at,
+        plan=deployment.plan,
+    )
+    return await _ask_for(rollout, deployments, rollouts, cause)
+
+
+async def on_alias_moved(
+    event: ModelAliasMoved, deployments: Deployments, rollouts: Rollouts, cause: Cause
+) -> list[Message]:
+    """Ask for a rollout of a champion that was only logged, if it can be served. No pipeline declares how, so all
+    traffic is its own at once.
+    """
+    if event.version is None or event.bundle_uri is None or event.bundle_digest is None:
+        return []
+    if await deployments.hold(event.pipeline) is None:
+        plan = ALL_AT_ONCE
+        await deployments.save(
+            Deployment(event.pipeline, plan.replicas, plan.max_golden_difference, plan.timeout_s, cause.said_at)
+        )
+    rollout = Rollout(
+        id=uuid5(ROLLOUTS, cause.message_id),
+        pipeline=event.pipeline,
+        version=event.version,
+        bundle_uri=event.bundle_uri,
+        bundle_digest=event.bundle_digest,
+        kind=event.kind or PromotionKind.GATES,
+        promoted_by=event.moved_by,
+        reason=event.reason,
+        cause=cause,
+        requested_at=cause.said_at,
+    )
+    return await _ask_for(rollout, deployments, rollouts, cause)
+
+
+async def _ask_for(rollout: Rollout, deployments: Deployments, rollouts: Rollouts, cause: Cause) -> list[Message]:
+    """Put a rollout in the queue of a model that is held.
 
     One that has not all traffic yet is over: what answered before it answers everything again. One whose version
     answers is finished first, unless the way back from it is what was asked for: that is one move.
     """
-    deployment = await deployments.hold(event.pipeline)
-    if deployment is None:
-        raise TransientError("pipeline_unknown", pipeline=event.pipeline)
     facts: list[Message] = []
-    for waiting in await rollouts.open(event.pipeline):
-        if waiting.state in BEFORE_FLIP or waiting.previous_version == event.version:
-            over = supersede(waiting, event.version, now=cause.received_at)
+    for waiting in await rollouts.open(rollout.pipeline):
+        if waiting.state in BEFORE_FLIP or waiting.previous_version == rollout.version:
+            over = supersede(waiting, rollout.version, now=cause.received_at)
             facts += await end(waiting, over, deployments, rollouts)
-    await rollouts.save(
-        Rollout(
-            id=uuid5(ROLLOUTS, cause.message_id),
-            pipeline=event.pipeline,
-            version=event.version,
-            bundle_uri=event.bundle_uri,
-            bundle_digest=event.bundle_digest,
-            kind=event.kind,
-            promoted_by=event.promoted_by,
-            reason=event.reason,
-            cause=cause,
-            requested_at=cause.said_at,
-            plan=deployment.plan,
-        )
-    )
+    await rollouts.save(rollout)
     return facts
 
 
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
     Subscription(ModelVersionPromoted, on_version_promoted),
+    Subscription(ModelAliasMoved, on_alias_moved),
     *steering.SUBSCRIPTIONS,
     *precompute.SUBSCRIPTIONS,
 )

@@ -40,6 +40,7 @@ RUN = UUID("6f2d1a70-58b8-4c25-9d0e-0c8f2f7f9a01")
 ROLLOUT = UUID("0a1c7d6e-4f1e-4c93-8a57-2f3f5b6f7c02")
 PRECOMPUTATION = UUID("5d0be1f2-7c64-4b0f-9d51-3c1e8a6f4d03")
 MLFLOW_RUN = RUN.hex
+COLLECTED = {"collected_by": "ada", "reason": "nobody asked for it in a year"}
 EXPERIMENT = "1"
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -264,6 +265,7 @@ def _tracking() -> list[Message]:
         tracking.ExperimentRenamed(**experiment, name="Late flights", previous_name=PIPELINE, at_ms=at_ms),
         tracking.ExperimentDeleted(**experiment, at_ms=at_ms),
         tracking.ExperimentRestored(**experiment, at_ms=at_ms),
+        tracking.ExperimentCollected(**experiment, name=PIPELINE, **COLLECTED, at_ms=at_ms),
         tracking.ExperimentTagged(
             **experiment, tags=(tracking.TagChange(key="team", value="delays", previous="arrivals"),)
         ),
@@ -305,6 +307,7 @@ def _tracking() -> list[Message]:
         ),
         tracking.RunDeleted(**run, at_ms=at_ms),
         tracking.RunRestored(**run, at_ms=at_ms),
+        tracking.RunCollected(**run, **COLLECTED, at_ms=at_ms),
     ]
 
 
@@ -340,6 +343,7 @@ def _registered_models() -> list[Message]:
         registered_models.ModelAliasMoved(**version, alias="champion", moved_by="mlflow"),
         registered_models.ModelVersionArchived(**version, archived=True, previously=False),
         registered_models.ModelVersionDeleted(**version, location=source, aliases=("newest",)),
+        registered_models.ModelVersionCollected(**version, **COLLECTED),
         registered_models.ModelDeleted(**model, name="Late flights", versions=(2, 3)),
     ]
 
@@ -366,6 +370,7 @@ def _logged_models() -> list[Message]:
             tags=(tracking.TagChange(key="team", value="delays", previous="arrivals"),),
         ),
         logged_models.LoggedModelDeleted(**model, at_ms=at_ms + 90_000),
+        logged_models.LoggedModelCollected(**model, **COLLECTED, at_ms=at_ms + 90_000),
     ]
 
 

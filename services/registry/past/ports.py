@@ -8,6 +8,7 @@ from contracts.message import Message
 from contracts.model import PipelineName
 from services.registry.past.asof import OtherMove, VersionLife
 from services.registry.past.domain import StateDigest
+from services.registry.ports import Bundles
 from services.registry.tracking.domain import Experiment
 
 
@@ -29,6 +30,10 @@ class Lives(Protocol):
 
     async def other_aliases(self, pipeline: PipelineName) -> list[OtherMove]:
         """List the changes of a model's aliases that are people's own, oldest first."""
+
+
+class Records(Bundles, Protocol):
+    """Bundles whose files were collected: only what tells of them is read, and verified."""
 
 
 class KnownExperiments(Protocol):

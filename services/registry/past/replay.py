@@ -12,14 +12,19 @@ from services.chassis.database import Database
 from services.chassis.errors import EverloopError, RejectedError
 from services.chassis.subscriptions import Cause, Subscription
 from services.chassis.work import Ports, Transaction
-from services.registry.past import logged_models, models, tracking, versions
+from services.registry.past import garbage, logged_models, models, tracking, versions
 from services.registry.past.ports import Log, Said
 
 REGISTRY = "registry"
 AT_ONCE = 200
-REPLAYED: Mapping[type[Message], Subscription] = {
-    each.message: each for each in (*tracking.REPLAYED, *logged_models.REPLAYED, *versions.REPLAYED, *models.REPLAYED)
-}
+_EVERY = (
+    *tracking.REPLAYED,
+    *logged_models.REPLAYED,
+    *versions.REPLAYED,
+    *models.REPLAYED,
+    *garbage.REPLAYED,
+)
+REPLAYED: Mapping[type[Message], Subscription] = {each.message: each for each in _EVERY}
 
 
 @dataclass(frozen=True, slots=True)

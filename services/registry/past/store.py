@@ -16,7 +16,7 @@ from services.registry.tracking.rows import ExperimentRow, ExperimentTagRow
 from services.registry.tracking.store import number_of
 
 AT_ONCE = 1000
-WORK_IN_HAND = frozenset({"inspections"})
+WORK_IN_HAND = frozenset({"inspections", "erasures"})
 COUNTERS = {"models": frozenset({"turn"})}
 """Columns that count tries, not outcomes."""
 

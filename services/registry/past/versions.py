@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from contracts.message import Message
+from contracts.registered_models import ModelVersionCollected
 from contracts.registry import (
     ImportModelVersion,
     ModelVersionApprovalGiven,
@@ -32,6 +33,8 @@ from services.registry.domain import (
     forerunner,
     replay,
 )
+from services.registry.garbage.ports import Erasures, Heap
+from services.registry.past.ports import Records
 from services.registry.ports import AliasHistory, Bundles, Inspections, Models, Versions
 
 Moving = ModelVersionAwaitingApproval | ModelVersionPromoted | ModelVersionDemoted | ModelVersionRejected
@@ -39,10 +42,14 @@ Moving = ModelVersionAwaitingApproval | ModelVersionPromoted | ModelVersionDemot
 
 @dataclass(frozen=True)
 class Unsettled:
-    """Versions of which it was not said yet what became of them: registered, then judged, then settled."""
+    """Versions of which it was not said yet what became of them: registered, then judged, then settled.
+
+    Of those ``collected`` it is known beforehand that most of their files are gone.
+    """
 
     registered: dict[tuple[str, int], ModelVersionRegistered] = field(default_factory=dict)
     judged: dict[tuple[str, int], ModelVersion] = field(default_factory=dict)
+    collected: set[tuple[str, int]] = field(default_factory=set)
 
 
 async def pipeline_registered(event: PipelineRegistered, models: Models, cause: Cause) -> list[Message]:
@@ -68,6 +75,7 @@ async def gates_evaluated(
     unsettled: Unsettled,
     inspections: Inspections,
     bundles: Bundles,
+    records: Records,
     cause: Cause,
 ) -> list[Message]:
     """Read again what its run left, every digest verified; what became of it follows."""
@@ -78,7 +86,7 @@ async def gates_evaluated(
     inspection = await inspections.find(f"run:{registered.run_id}")
     if inspection is None or not isinstance(inspection.message, TrainingRunSucceeded):
         raise RejectedError("run_not_found", run_id=registered.run_id)
-    evidence = await bundles.examine(inspection.message)
+    evidence = await (records if key in unsettled.collected else bundles).examine(inspection.message)
     await inspections.close(inspection.key, "decided")
     unsettled.judged[key] = ModelVersion(
         pipeline=event.pipeline,
@@ -96,11 +104,17 @@ async def gates_evaluated(
 
 
 async def version_imported(
-    event: ModelVersionImported, models: Models, versions: Versions, bundles: Bundles
+    event: ModelVersionImported,
+    unsettled: Unsettled,
+    models: Models,
+    versions: Versions,
+    bundles: Bundles,
+    records: Records,
 ) -> list[Message]:
     """Add a version that came from another registry, and its model where that was not known."""
     order = ImportModelVersion.model_validate(event.model_dump(), extra="ignore")
-    arrival = await bundles.receive(order)
+    collected = (event.pipeline, event.version) in unsettled.collected
+    arrival = await (records if collected else bundles).receive(order)
     if await models.get(event.pipeline) is None:
         await models.put(Model(event.pipeline, arrival.definition, registered_at=event.imported_at))
     await versions.add(
@@ -181,6 +195,18 @@ async def version_demoted(event: ModelVersionDemoted, history: AliasHistory, cau
     return []
 
 
+async def version_collected(
+    event: ModelVersionCollected, unsettled: Unsettled, heap: Heap, erasures: Erasures
+) -> list[Message]:
+    """Note that a version's files are gone; said before anything else, it tells what not to look for."""
+    key = (event.pipeline, event.version)
+    if key not in unsettled.collected:
+        unsettled.collected.add(key)
+    elif place := await heap.close_version(*key, event.at):
+        await erasures.add(place)
+    return []
+
+
 async def version_rejected(
     event: ModelVersionRejected,
     unsettled: Unsettled,
@@ -253,4 +279,5 @@ REPLAYED = (
     Subscription(ModelVersionPromoted, version_promoted),
     Subscription(ModelVersionDemoted, version_demoted),
     Subscription(ModelVersionRejected, version_rejected),
+    Subscription(ModelVersionCollected, version_collected),
 )

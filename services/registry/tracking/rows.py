@@ -55,7 +55,12 @@ class RunRow(Row, table=True):
     """A run."""
 
     __tablename__ = "runs"
-    __table_args__ = (Index("ix_runs_started", "experiment_id", "stage", text("started_ms DESC"), "id"),)
+    __table_args__ = (
+        Index("ix_runs_started", "experiment_id", "stage", text("started_ms DESC"), "id"),
+        Index(
+            "ix_runs_deleted", "id", sqlite_where=text("stage = 'deleted'"), postgresql_where=text("stage = 'deleted'")
+        ),
+    )
 
     id: str = Field(primary_key=True, sa_type=String(32))
     experiment_id: int = Field(foreign_key="experiments.id")

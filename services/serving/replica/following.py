@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from contracts.envelope import CONTENT_TYPE, MAX_BODY_BYTES
 from contracts.message import utc_now
 from contracts.model import Contract, PipelineName
+from everloop.bundle.logged import load_any
 from everloop.bundle.model import Model
 from services.chassis.bus import MESSAGE_ID, Bus
 from services.chassis.errors import MalformedError, TransientError
@@ -157,24 +158,25 @@ def load(settings: ReplicaSettings, desired: DesiredVersion, max_golden_differen
         BundleError: A digest disagrees, the bundle is broken, or a golden answer differs.
         StorageError: A file can't be read.
     """
-    model = Model.load(desired.bundle_uri, desired.bundle_digest, settings.code_dir)
+    model = load_any(desired.bundle_uri, desired.bundle_digest, settings.code_dir)
     difference = model.check_golden(max_golden_difference)
     log.info("version loaded", version=desired.version, golden_difference=difference)
-    dataset, signature = model.definition.dataset, model.manifest.signature
+    # What was only logged has no pipeline that declares more than its signature does.
+    definition = model.definition if isinstance(model, Model) else None
     reader = Reader(
-        signature,
-        event_time=dataset.event_time.name,
+        model.signature,
+        event_time=definition.dataset.event_time.name if definition else None,
         max_rows=settings.max_rows,
         max_text_length=settings.max_text_length,
     )
     return LoadedVersion(
         desired.version,
-        signature,
+        model.signature,
         reader,
         model.predict,
         desired.bundle_digest,
         Explaining(model.explain, max_rows=settings.max_explained_rows, timeout_s=settings.request_timeout_s),
-        dataset,
-        streaming=model.definition.streaming,
+        definition.dataset if definition else None,
+        streaming=definition.streaming if definition else None,
         memory_bytes=MEMORY_PER_BYTE * sum(file.size_bytes for file in model.manifest.files),
     )

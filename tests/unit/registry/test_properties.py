@@ -24,6 +24,7 @@ from contracts.serving import RolloutRolledBack
 from contracts.training import PipelineRegistered
 from services.registry.domain import Aliases, VersionState, replay
 from services.registry.past.asof import ModelThen, VersionLife, VersionThen, as_of
+from services.registry.past.ports import Records
 from services.registry.past.replay import counts, take
 from services.registry.past.versions import Unsettled
 from services.registry.ports import Bundles
@@ -159,7 +160,12 @@ class RegistryLife(RuleBasedStateMachine):
     def _log_gives_the_registry_back(self) -> None:
         for log in (self.log, self.log.older()):
             again = InMemoryRegistry()
-            retold = {**self.ports_of(again), Bundles: self.registry.bundles, Unsettled: Unsettled()}
+            retold = {
+                **self.ports_of(again),
+                Bundles: self.registry.bundles,
+                Records: self.registry.bundles,
+                Unsettled: Unsettled(),
+            }
             _run(_retell(log, retold))
             assert self.state_of(again) == self.state_of(self.registry)
             assert _run(again.inspections.due(datetime.max.replace(tzinfo=self.registry.now.tzinfo), limit=9)) == []

@@ -1,0 +1,180 @@
+"""Finding what may go for good, and letting go of it: first of what is known, then of the files."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from contracts.logged_models import LoggedModelCollected
+from contracts.message import Message, utc_now
+from contracts.registered_models import ModelVersionCollected
+from contracts.tracking import ExperimentCollected, RunCollected
+from services.chassis.logs import Log
+from services.chassis.work import Transaction, Work
+from services.registry.artifacts.ports import Holders
+from services.registry.domain import Decision
+from services.registry.garbage.domain import Garbage, Kind, Place, Rules
+from services.registry.garbage.places import ARTIFACTS
+from services.registry.garbage.ports import Erasures, Heap, Store
+
+PAGE = 200
+AT_ONCE = 20
+"""Places that are erased before anything else is done."""
+
+log = Log(__name__)
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Finds garbage, and lets go of it.
+
+    Everything raises ``TransientError`` where the store does not answer.
+    """
+
+    store: Store
+
+    async def plan(self, work: Work, rules: Rules, at: datetime, *, limit: int) -> tuple[list[Garbage], bool]:
+        """List what could go now, what others need included, in the order in which it would.
+
+        Returns:
+            At most ``limit``, and whether there is more.
+        """
+        left = await self._left(rules, at)
+        found: list[Garbage] = []
+        async with work.transaction(write=False) as tx:
+            async for one in _find(tx, rules, left, at):
+                if len(found) == limit:
+                    return found, True
+                found.append(one)
+        return found, False
+
+    async def collect(
+        self, work: Work, rules: Rules, decision: Decision, *, limit: int = PAGE
+    ) -> tuple[list[Garbage], bool]:
+        """Let go of what nobody needs, in one transaction, and have its files erased.
+
+        Returns:
+            What went, at most ``limit``, and whether there is more.
+        """
+        left = await self._left(rules, decision.at)
+        went: list[Garbage] = []
+        more = False
+        async with work.transaction() as tx:
+            async for one in _find(tx, rules, left, decision.at):
+                if one.needed_by:
+                    continue
+                if len(went) == limit:
+                    more = True
+                    break
+                gone, place = await _drop(one, tx.port(Heap), decision.at)
+                if gone:
+                    went.append(one)
+                    for fact in _facts(one, decision):
+                        tx.say(fact)
+                if place:
+                    await tx.port(Erasures).add(place)
+        return went, more
+
+    async def _left(self, rules: Rules, at: datetime) -> "_Left":
+        # Listing files takes its time, so no transaction waits for it.
+        return _Left(await self.store.training_runs(), await self.store.unfinished(at - rules.failed))
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What lies in the store that only its age tells about."""
+
+    runs: Sequence[UUID]
+    unfinished: Sequence[Garbage]
+
+
+async def _find(tx: Transaction, rules: Rules, left: _Left, at: datetime) -> AsyncIterator[Garbage]:
+    heap, erasures = tx.port(Heap), tx.port(Erasures)
+    deleted, failed = at - rules.deleted, at - rules.failed
+    refused = None if rules.refused is None else at - rules.refused
+    pages: tuple[Callable[[str], Awaitable[list[Garbage]]], ...] = (
+        lambda after: heap.runs(deleted, after=after, limit=PAGE),
+        lambda after: heap.logged_models(deleted, after=after, limit=PAGE),
+        lambda after: heap.experiments(deleted, after=after, limit=PAGE),
+        lambda after: heap.versions(deleted, refused, after=after, limit=PAGE),
+    )
+    for page in pages:
+        after = ""
+        while found := await page(after):
+            for one in found:
+                yield one
+            after = found[-1].id
+    for start in range(0, len(left.runs), PAGE):
+        for one in await _not_waiting(await heap.failed(left.runs[start : start + PAGE], failed), erasures):
+            yield one
+    for one in await _not_waiting(left.unfinished, erasures):
+        yield one
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """Erases the files that nothing leads to any more."""
+
+    store: Store
+    clock: Callable[[], datetime] = utc_now
+
+    async def step(self, work: Work) -> None:
+        """Erase what waits. Killed in between, it is erased again, which changes nothing."""
+        while True:
+            async with work.transaction(write=False) as tx:
+                places = await tx.port(Erasures).first(AT_ONCE)
+                needed = [place for place in places if await _is_needed(place, tx.port(Holders))]
+            for place in places:
+                if place in needed:
+                    log.warning("files stay: a version that was registered meanwhile needs them", path=place.path)
+                else:
+                    await self.store.erase(place)
+            if places:
+                async with work.transaction() as tx:
+                    for place in places:
+                        await tx.port(Erasures).close(place)
+            if len(places) < AT_ONCE:
+                return
+
+
+async def _not_waiting(found: Sequence[Garbage], erasures: Erasures) -> list[Garbage]:
+    """Leave out what was collected already, and only waits for being erased."""
+    waiting = await erasures.waiting([one.place.path for one in found if one.place])
+    return [one for one in found if not (one.place and one.place.path in waiting)]
+
+
+async def _is_needed(place: Place, holders: Holders) -> bool:
+    root, _, path = place.path.partition("/")
+    return root == ARTIFACTS and bool(await holders.above(path) or await holders.below(path))
+
+
+async def _drop(one: Garbage, heap: Heap, at: datetime) -> tuple[bool, Place | None]:
+    match one.kind:
+        case Kind.RUN:
+            return True, await heap.drop_run(one.id)
+        case Kind.LOGGED_MODEL:
+            return True, await heap.drop_logged_model(one.id)
+        case Kind.EXPERIMENT:
+            return await heap.drop_experiment(one.id), None
+        case Kind.VERSION:
+            return True, await heap.close_version(one.pipeline, _number(one), at)
+    return True, one.place
+
+
+def _number(version: Garbage) -> int:
+    return int(version.id.rpartition("/")[2])
+
+
+def _facts(one: Garbage, decision: Decision) -> list[Message]:
+    said = {"pipeline": one.pipeline, "collected_by": decision.by, "reason": decision.reason}
+    at_ms = int(decision.at.timestamp() * 1000)
+    match one.kind:
+        case Kind.RUN:
+            return [RunCollected(run_id=one.id, at_ms=at_ms, **said)]
+        case Kind.LOGGED_MODEL:
+            return [LoggedModelCollected(model_id=one.id, at_ms=at_ms, **said)]
+        case Kind.EXPERIMENT:
+            return [ExperimentCollected(experiment_id=one.id, name=one.name, at_ms=at_ms, **said)]
+        case Kind.VERSION:
+            return [ModelVersionCollected(version=_number(one), at=decision.at, **said)]
+    return []
