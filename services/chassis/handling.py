@@ -152,6 +152,7 @@ class Handling:
             said_at=envelope.time,
             received_at=delivery.stored_at,
             traceparent=context_of(span),
+            replayed=ORIGINAL_ID in delivery.headers,
         )
         async with self._work.transaction() as transaction:
             if not await inbox.remember(transaction.session, delivery.consumer, envelope.id, utc_now()):

@@ -20,6 +20,8 @@ class Cause:
     said_at: datetime
     received_at: datetime
     traceparent: str | None = None
+    replayed: bool = False
+    """It was a dead letter: what was said after it may have been handled long ago."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class ServingSettings(ServiceSettings):
     flip_timeout_s: float = Field(
         default=300,
         gt=0,
-        description="How long all traffic may need to reach a version that every replica holds; then it is rolled back.",
+        description="How long all traffic may need to reach a version that replicas hold; then it is rolled back.",
     )
     keep_lookups_days: float = Field(
         default=7,

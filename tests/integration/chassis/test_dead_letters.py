@@ -108,12 +108,12 @@ async def test_body_too_large_to_keep_is_told(sqlite_world: World) -> None:
 @pytest.mark.parametrize("by_hand", [True, False], ids=["plain JSON", "envelope"])
 async def test_replayed_letter_is_handled_under_its_old_id_and_gone(sqlite_world: World, by_hand: bool) -> None:
     world = sqlite_world
-    ready: list[str] = []
+    ready: list[tuple[str, bool]] = []
 
     async def ingest(command: IngestDataset, cause: Cause) -> list[Message]:
         if not ready:
             raise TransientError("pipeline_unknown")
-        ready.append(cause.message_id)
+        ready.append((cause.message_id, cause.replayed))
         return []
 
     async with world.running(obeying(world, ingest)):
@@ -122,11 +122,11 @@ async def test_replayed_letter_is_handled_under_its_old_id_and_gone(sqlite_world
         else:
             await world.publish(IngestDataset(pipeline="flights", uri="fine"), message_id="one")
         letter = await only_letter(world)
-        ready.append("ready")
+        ready.append(("ready", False))
 
         await replay(world.bus, letter)
 
-        await eventually(lambda: ready == ["ready", "one"])
+        await eventually(lambda: ready[1:] == [("one", True)])
     assert await world.dead_letters() == []
 
 
