@@ -42,55 +42,56 @@ class Collector:
         left = await self._left(rules, at)
         found: list[Garbage] = []
         async with work.transaction(write=False) as tx:
-            async for one in _find(tx, rules, left, at):
-                if len(found) == limit:
-                    return found, True
-                found.append(one)
+            for part in (_known(tx, rules, at), left.found(tx)):
+                async for one in part:
+                    if len(found) == limit:
+                        return found, True
+                    found.append(one)
         return found, False
 
     async def collect(
         self, work: Work, rules: Rules, decision: Decision, *, limit: int = PAGE
     ) -> tuple[list[Garbage], bool]:
-        """Let go of what nobody needs, in one transaction, and have its files erased.
+        """Let go of what nobody needs, and have its files erased.
 
         Returns:
             What went, at most ``limit``, and whether there is more.
         """
-        left = await self._left(rules, decision.at)
-        went: list[Garbage] = []
-        more = False
         async with work.transaction() as tx:
-            async for one in _find(tx, rules, left, decision.at):
-                if one.needed_by:
-                    continue
-                if len(went) == limit:
-                    more = True
-                    break
-                gone, place = await _drop(one, tx.port(Heap), decision.at)
-                if gone:
-                    went.append(one)
-                    for fact in _facts(one, decision):
-                        tx.say(fact)
-                if place:
-                    await tx.port(Erasures).add(place)
-        return went, more
+            went, more = await _take(_known(tx, rules, decision.at), tx, decision, limit)
+        if more:
+            return went, True
+        left = await self._left(rules, decision.at)
+        async with work.transaction() as tx:
+            rest, more = await _take(left.found(tx), tx, decision, limit - len(went))
+        return [*went, *rest], more
 
     async def _left(self, rules: Rules, at: datetime) -> "_Left":
         # Listing files takes its time, so no transaction waits for it.
-        return _Left(await self.store.training_runs(), await self.store.unfinished(at - rules.failed))
+        before = at - rules.failed
+        return _Left(await self.store.training_runs(), await self.store.unfinished(before), before)
 
 
 @dataclass(frozen=True)
 class _Left:
-    """What lies in the store that only its age tells about."""
+    """What lies in the store, where only its age and how its run ended tell that it is of no use."""
 
     runs: Sequence[UUID]
     unfinished: Sequence[Garbage]
+    before: datetime
+
+    async def found(self, tx: Transaction) -> AsyncIterator[Garbage]:
+        heap, erasures = tx.port(Heap), tx.port(Erasures)
+        for start in range(0, len(self.runs), PAGE):
+            failed = await heap.failed(self.runs[start : start + PAGE], self.before)
+            for one in await _not_waiting(failed, erasures):
+                yield one
+        for one in await _not_waiting(self.unfinished, erasures):
+            yield one
 
 
-async def _find(tx: Transaction, rules: Rules, left: _Left, at: datetime) -> AsyncIterator[Garbage]:
-    heap, erasures = tx.port(Heap), tx.port(Erasures)
-    deleted, failed = at - rules.deleted, at - rules.failed
+async def _known(tx: Transaction, rules: Rules, at: datetime) -> AsyncIterator[Garbage]:
+    heap, deleted = tx.port(Heap), at - rules.deleted
     refused = None if rules.refused is None else at - rules.refused
     pages: tuple[Callable[[str], Awaitable[list[Garbage]]], ...] = (
         lambda after: heap.runs(deleted, after=after, limit=PAGE),
@@ -104,11 +105,25 @@ async def _find(tx: Transaction, rules: Rules, left: _Left, at: datetime) -> Asy
             for one in found:
                 yield one
             after = found[-1].id
-    for start in range(0, len(left.runs), PAGE):
-        for one in await _not_waiting(await heap.failed(left.runs[start : start + PAGE], failed), erasures):
-            yield one
-    for one in await _not_waiting(left.unfinished, erasures):
-        yield one
+
+
+async def _take(
+    found: AsyncIterator[Garbage], tx: Transaction, decision: Decision, limit: int
+) -> tuple[list[Garbage], bool]:
+    went: list[Garbage] = []
+    async for one in found:
+        if one.needed_by:
+            continue
+        if len(went) == limit:
+            return went, True
+        gone, place = await _drop(one, tx.port(Heap), decision.at)
+        if gone:
+            went.append(one)
+            for fact in _facts(one, decision):
+                tx.say(fact)
+        if place:
+            await tx.port(Erasures).add(place)
+    return went, False
 
 
 @dataclass(frozen=True)
