@@ -7,7 +7,7 @@ from contracts.message import Message
 from contracts.registered_models import ModelAliasMoved
 from contracts.registry import ModelVersionPromoted, PromotionKind
 from contracts.training import PipelineRegistered
-from services.chassis.errors import TransientError
+from services.chassis.errors import RejectedError, TransientError
 from services.chassis.subscriptions import Cause, Subscription
 from services.serving import steering
 from services.serving.advancing import supersede
@@ -99,7 +99,14 @@ async def _ask_for(rollout: Rollout, deployments: Deployments, rollouts: Rollout
 
     One that has not all traffic yet is over: what answered before it answers everything again. One whose version
     answers is finished first, unless the way back from it is what was asked for: that is one move.
+
+    Raises:
+        RejectedError: A later promotion was heard before this one, a dead letter, was replayed.
     """
+    # Only of dead letters is the time asked: all else comes in the order it was said in, whatever the clock did.
+    for newest in await rollouts.recent(rollout.pipeline, limit=1) if cause.replayed else ():
+        if rollout.requested_at < newest.requested_at:
+            raise RejectedError("promotion_outdated", version=rollout.version, newest_version=newest.version)
     facts: list[Message] = []
     for waiting in await rollouts.open(rollout.pipeline):
         if waiting.state in BEFORE_FLIP or waiting.previous_version == rollout.version:

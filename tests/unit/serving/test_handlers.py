@@ -6,7 +6,7 @@ import pytest
 
 from contracts.serving import RolloutRolledBack
 from contracts.training import CodeSnapshot, PipelineRegistered
-from services.chassis.errors import TransientError
+from services.chassis.errors import RejectedError, TransientError
 from services.serving.domain import RolloutState
 from services.serving.handlers import on_pipeline_registered, on_version_promoted
 from tests.fakes.serving.deployments import InMemoryDeployments
@@ -77,6 +77,34 @@ async def test_rollout_that_already_has_traffic_is_finished_first() -> None:
     assert await on_version_promoted(promoted(2), deployments, rollouts, cause("two", later_s=9)) == []
 
     assert [one.version for one in await rollouts.open("flights")] == [1, 2]
+
+
+async def test_promotion_replayed_after_a_later_one_is_refused() -> None:
+    deployments, rollouts = await known()
+    await on_version_promoted(promoted(3), deployments, rollouts, cause("three", later_s=60))
+
+    with pytest.raises(RejectedError, match="promotion outdated: version=2, newest_version=3"):
+        await on_version_promoted(promoted(2), deployments, rollouts, replace(cause("two"), replayed=True))
+
+    assert [one.version for one in await rollouts.recent()] == [3]
+
+
+async def test_promotion_replayed_before_any_later_one_is_rolled_out() -> None:
+    deployments, rollouts = await known()
+    await on_version_promoted(promoted(1), deployments, rollouts, cause("one"))
+
+    await on_version_promoted(promoted(2), deployments, rollouts, replace(cause("two", later_s=60), replayed=True))
+
+    assert [one.version for one in await rollouts.open("flights")] == [2]
+
+
+async def test_promotion_that_comes_in_its_turn_counts_whatever_the_registrys_clock_did() -> None:
+    deployments, rollouts = await known()
+    await on_version_promoted(promoted(1), deployments, rollouts, cause("one", later_s=60))
+
+    await on_version_promoted(promoted(2), deployments, rollouts, cause("two"))
+
+    assert [one.version for one in await rollouts.open("flights")] == [2]
 
 
 async def known() -> tuple[InMemoryDeployments, InMemoryRollouts]:
