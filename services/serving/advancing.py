@@ -161,7 +161,8 @@ def _watch_loading(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: 
 
 def _watch_stage(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: datetime) -> Rollout:
     guard = rollout.plan.guard
-    seen = replace(rollout, evidence=rollout.evidence.hear(_reports(rollout, fleet), guard))
+    evidence = rollout.evidence.watch(now) if fleet.replicas else rollout.evidence
+    seen = replace(rollout, evidence=evidence.hear(_reports(rollout, fleet), guard))
     # What answers is loaded again by a replica that failed to.
     if seen.state is RolloutState.STEPPING and (failure := _failure(seen, fleet)):
         return roll_back(seen, failure, now=now)
@@ -169,7 +170,7 @@ def _watch_stage(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: da
     # A version that takes its replica down with it leaves no count behind.
     if (replaced := len(seen.evidence.present.came_later)) > max(MOST_REPLACED, 2 * deployment.replicas):
         faults.append(f"{replaced} replicas died and were replaced")
-    if faults and not seen.hastened:
+    if faults and seen.is_guarded:
         return roll_back(seen, "; ".join(faults), now=now)
     if seen.paused or not _loaded(seen, deployment, fleet):
         return seen
@@ -180,7 +181,7 @@ def _watch_stage(rollout: Rollout, deployment: Deployment, fleet: Fleet, now: da
 
 def _wait(rollout: Rollout, now: datetime) -> Rollout:
     stage, present = rollout.stage, rollout.evidence.present
-    waited, asked = now - present.started_at, present.total.candidate.requests
+    waited, asked = present.waited(now), present.total.candidate.requests
     if waited >= stage.bake and asked >= stage.min_requests:
         return _go_on(rollout, now)
     if stage.max_wait is None or waited < stage.max_wait:

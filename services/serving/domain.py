@@ -110,6 +110,11 @@ class Rollout:
     """Since when its replicas, or one of them at least, could have taken all traffic."""
 
     @property
+    def is_guarded(self) -> bool:
+        """Whether it is rolled back for what is seen: a person who skips the plan answers for it, until one pauses."""
+        return self.paused or not self.hastened
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
         """List the stages it goes through; none if there is no other version to be held against."""
         if self.previous_version in (None, self.version):

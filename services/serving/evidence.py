@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from contracts.rollout import Guard
 from contracts.serving import GuardVerdict
@@ -11,6 +12,9 @@ from services.serving.traffic import Arms
 
 LEAST_SLOW_S = 0.001
 """Nobody waits for less, however fast the champion is."""
+WATCH_NOTED_EVERY = timedelta(seconds=10)
+LONGEST_UNWATCHED = timedelta(seconds=30)
+"""A longer while in which nobody looked, or no replica lived, was an outage."""
 ANSWERS_BEFORE_SLOW = 30
 """Of the champion, before its mean says what slow is."""
 NO_ARMS = Arms()
@@ -31,6 +35,14 @@ class StepEvidence:
     """The replicas that there were first."""
     came_later: tuple[str, ...] = ()
     """As the number of replicas is fixed meanwhile, each took the place of one that died."""
+    watched_at: datetime | None = None
+    """When it was last noted that somebody looks and a replica lives."""
+    unwatched: timedelta = timedelta(0)
+    """The outages since it started, which are no time in which the candidate proved itself, or nobody asked it."""
+
+    def waited(self, now: datetime) -> timedelta:
+        """Tell for how long both versions could be asked."""
+        return now - self.started_at - self.unwatched
 
     @property
     def total(self) -> Arms:
@@ -76,7 +88,15 @@ class Evidence:
 
     def restart(self, now: datetime) -> "Evidence":
         """Let the time of the present step begin anew, if there is one."""
-        return replace(self, steps=(*self.steps[:-1], replace(self.present, started_at=now))) if self.steps else self
+        return self._at_present(started_at=now, watched_at=now, unwatched=timedelta(0)) if self.steps else self
+
+    def watch(self, now: datetime) -> "Evidence":
+        """Note now and then that the present step is looked at, with a replica alive; take outages out of its time."""
+        since = now - (self.present.watched_at or self.present.started_at)
+        if since < WATCH_NOTED_EVERY:
+            return self
+        outage = since if since > LONGEST_UNWATCHED else timedelta(0)
+        return self._at_present(watched_at=now, unwatched=self.present.unwatched + outage)
 
     def hear(self, reports: Mapping[str, Arms], guard: Guard) -> "Evidence":
         """Take what replicas counted in the present step so far; what both versions did since is a block."""
@@ -94,6 +114,9 @@ class Evidence:
         """Say what the tests make of everything seen; nothing before anything was."""
         candidate = self.total.candidate
         return judge(self.ledger, candidate, guard) if candidate.requests else ()
+
+    def _at_present(self, **changes: Any) -> "Evidence":
+        return replace(self, steps=(*self.steps[:-1], replace(self.present, **changes)))
 
     def _slow(self, guard: Guard) -> float | None:
         champion = self.ledger.champion

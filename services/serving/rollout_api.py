@@ -39,6 +39,7 @@ class StageView(BaseModel):
     max_wait_s: float | None
     progress: Literal["over", "present", "ahead"]
     started_at: datetime | None
+    unwatched_s: float
     candidate: TrafficView | None
     champion: TrafficView | None
 
@@ -175,6 +176,7 @@ def _stage_view(rollout: Rollout, place: int) -> StageView:
         max_wait_s=stage.max_wait.total_seconds() if stage.max_wait else None,
         progress="present" if present else "over" if seen else "ahead",
         started_at=seen.started_at if seen else None,
+        unwatched_s=seen.unwatched.total_seconds() if seen else 0,
         candidate=_traffic_view(seen.total.candidate) if seen else None,
         champion=_traffic_view(seen.total.champion) if seen else None,
     )

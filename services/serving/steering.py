@@ -110,7 +110,7 @@ async def on_quality_degraded(
     for found in await rollouts.open(event.pipeline):
         # An older rollout of the same version may have been judged long ago.
         heard_in_time = found.started_at is not None and found.started_at <= cause.said_at
-        watched = found.state in WATCHED and found.version == event.version and not found.hastened
+        watched = found.state in WATCHED and found.version == event.version and found.is_guarded
         if watched and heard_in_time and found.plan.guard.quality:
             over = roll_back(found, detail, now=cause.received_at)
             return await end(found, over, deployments, rollouts)

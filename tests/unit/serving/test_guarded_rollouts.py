@@ -1,7 +1,5 @@
 """Versions take over step by step, and what is worse goes back."""
 
-from datetime import timedelta
-
 import pytest
 
 from contracts.rollout import Guard, WhenQuiet
@@ -14,9 +12,7 @@ from contracts.serving import (
     RolloutStepped,
 )
 from services.serving.domain import RolloutState
-from tests.fakes.serving.story import GUARDED, Manner, Story
-
-SECOND = timedelta(seconds=1)
+from tests.fakes.serving.story import GUARDED, MINUTE, SECOND, Manner, Story
 
 
 @pytest.fixture
@@ -180,6 +176,42 @@ async def test_step_nobody_asks_waits_so_long_and_then_does_as_planned(quiet: Wh
     assert found.state is state
     assert found.paused == (quiet is WhenQuiet.PAUSE)
     assert (RolloutPaused in [kind for kind, _ in story.facts]) == found.paused
+
+
+@pytest.mark.parametrize("away", ["service", "cluster"])
+async def test_an_outage_is_no_time_in_which_nobody_asked(away: str) -> None:
+    story = await Story.answering_one(GUARDED.model_copy(update={"when_quiet": WhenQuiet.ROLL_BACK}))
+    await story.promote(2)
+    await story.until(RolloutState.STEPPING)
+    await story.settle(20, every_s=1)
+
+    if away == "service":
+        story.now += 10 * MINUTE
+        story.driver = story.new_driver()
+    else:
+        story.board.silence("flights", story.replica)
+        for _ in range(120):
+            story.now += SECOND
+            await story.look()
+    await story.settle(30, every_s=1)
+    back = await story.rollout(2)
+    await story.settle(20, every_s=1)
+
+    assert (back.state, back.step) == (RolloutState.STEPPING, 0)
+    assert (await story.rollout(2)).state is RolloutState.ROLLED_BACK, "asked too little, in the time that counts"
+
+
+async def test_a_version_does_not_bake_while_nobody_watches(story: Story) -> None:
+    story.asked = 40
+    await story.promote(2)
+    await story.until(RolloutState.BAKING)
+
+    story.now += 10 * MINUTE
+    await story.settle(5, every_s=1)
+    back = await story.rollout(2)
+    await story.until(RolloutState.COMPLETED)
+
+    assert back.state is RolloutState.BAKING
 
 
 async def test_slow_is_measured_on_the_champion_before_it_is_held_against_anybody() -> None:

@@ -173,7 +173,8 @@ class RolloutStory(RuleBasedStateMachine):
                 self.obey(name, fails=0)
                 if requests:
                     self.count(name, requests, fails=0.0)
-            self.look(59, reachable=True)
+            for _ in range(2):
+                self.look(30, reachable=True)
 
     @rule(name=st.sampled_from("ab"))
     def die(self, name: str) -> None:

@@ -81,6 +81,26 @@ async def test_paused_rollout_is_still_guarded(story: Story) -> None:
     assert held.state is RolloutState.LOADING
 
 
+@pytest.mark.parametrize("bad", [Manner(fails=1.0), "quality"])
+async def test_who_pauses_what_was_promoted_by_hand_has_it_guarded_again(story: Story, bad: Manner | str) -> None:
+    story.asked = 40
+    await story.promote(2)
+    await story.until(RolloutState.STEPPING)
+    await story.say(PromoteRollout(**by_ada()))
+    await story.say(PauseRollout(**by_ada()))
+    await story.settle(5, every_s=1)
+    paused = await story.rollout(2)
+
+    if isinstance(bad, Manner):
+        story.manners = {2: bad}
+        await story.settle(10, every_s=1)
+    else:
+        await story.say(degraded(2))
+
+    assert (paused.state, paused.hastened) == (RolloutState.STEPPING, True)
+    assert (await story.rollout(2)).state is RolloutState.ROLLED_BACK
+
+
 @pytest.mark.parametrize("state", [RolloutState.PENDING, RolloutState.STEPPING, RolloutState.BAKING])
 async def test_person_aborts_and_the_former_version_has_everything_again(story: Story, state: RolloutState) -> None:
     story.asked = 40
