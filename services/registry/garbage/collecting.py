@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from uuid import UUID
 
 from contracts.logged_models import LoggedModelCollected
@@ -110,20 +111,22 @@ async def _known(tx: Transaction, rules: Rules, at: datetime) -> AsyncIterator[G
 async def _take(
     found: AsyncIterator[Garbage], tx: Transaction, decision: Decision, limit: int
 ) -> tuple[list[Garbage], bool]:
-    went: list[Garbage] = []
+    more, going = False, list[Garbage]()
     async for one in found:
-        if one.needed_by:
-            continue
-        if len(went) == limit:
-            return went, True
-        gone, place = await _drop(one, tx.port(Heap), decision.at)
-        if gone:
-            went.append(one)
-            for fact in _facts(one, decision):
-                tx.say(fact)
-        if place:
+        if not one.needed_by:
+            if more := len(going) == limit:
+                break
+            going.append(one)
+    went: list[Garbage] = []
+    for kind, same in groupby(going, key=lambda one: one.kind):
+        gone, places = await _drop(kind, list(same), tx.port(Heap), decision.at)
+        went += gone
+        for place in places:
             await tx.port(Erasures).add(place)
-    return went, False
+    for one in went:
+        for fact in _facts(one, decision):
+            tx.say(fact)
+    return went, more
 
 
 @dataclass(frozen=True)
@@ -163,17 +166,19 @@ async def _is_needed(place: Place, holders: Holders) -> bool:
     return root == ARTIFACTS and bool(await holders.above(path) or await holders.below(path))
 
 
-async def _drop(one: Garbage, heap: Heap, at: datetime) -> tuple[bool, Place | None]:
-    match one.kind:
+async def _drop(kind: Kind, going: list[Garbage], heap: Heap, at: datetime) -> tuple[list[Garbage], list[Place]]:
+    """Let go of things of one kind; tells which went, and where their files are."""
+    match kind:
         case Kind.RUN:
-            return True, await heap.drop_run(one.id)
+            return going, await heap.drop_runs([one.id for one in going])
         case Kind.LOGGED_MODEL:
-            return True, await heap.drop_logged_model(one.id)
+            return going, await heap.drop_logged_models([one.id for one in going])
         case Kind.EXPERIMENT:
-            return await heap.drop_experiment(one.id), None
+            return [one for one in going if await heap.drop_experiment(one.id)], []
         case Kind.VERSION:
-            return True, await heap.close_version(one.pipeline, _number(one), at)
-    return True, one.place
+            closed = [await heap.close_version(one.pipeline, _number(one), at) for one in going]
+            return going, [place for place in closed if place]
+    return going, [one.place for one in going if one.place]
 
 
 def _number(version: Garbage) -> int:

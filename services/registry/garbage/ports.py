@@ -29,11 +29,11 @@ class Heap(Protocol):
     async def failed(self, run_ids: Sequence[UUID], before: datetime) -> list[Garbage]:
         """List those training runs that failed or were stopped before a time, and became no version."""
 
-    async def drop_run(self, run_id: str) -> Place | None:
-        """Forget a run, if there is one, and all that it logged; tells where its files are."""
+    async def drop_runs(self, run_ids: Sequence[str]) -> list[Place]:
+        """Forget runs, those that there are, and all that they logged; tells where their files are."""
 
-    async def drop_logged_model(self, model_id: str) -> Place | None:
-        """Forget a logged model, if there is one, and all that was measured on it; tells where its files are."""
+    async def drop_logged_models(self, model_ids: Sequence[str]) -> list[Place]:
+        """Forget logged models, where they are there, and what was measured on them; tells where their files are."""
 
     async def drop_experiment(self, experiment_id: str) -> bool:
         """Forget an experiment but for its number; False if there are runs or models of it yet."""

@@ -1,6 +1,6 @@
 """What may be collected, in SQL, for SQLite and PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -171,31 +171,28 @@ class SqlHeap:
             for row, pipeline in rows
         ]
 
-    async def drop_run(self, run_id: str) -> Place | None:
-        """Forget a run and all that it logged, and the data that no other run used; tells where its files are."""
-        run = await self._session.get(RunRow, run_id)
-        if run is None:
-            return None
+    async def drop_runs(self, run_ids: Sequence[str]) -> list[Place]:
+        """Forget runs and all that they logged, and the data that no other run used; tells where their files are."""
+        runs = (await self._session.exec(select(RunRow).where(col(RunRow.id).in_(run_ids)))).all()
         for table in OF_A_RUN:
-            await self._session.exec(delete(table).where(col(table.run_id) == run_id))
-        await self._session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
+            await self._session.exec(delete(table).where(col(table.run_id).in_(run_ids)))
+        await self._session.exec(delete(RunRow).where(col(RunRow.id).in_(run_ids)))
         used = exists().where(
             col(RunDatasetRow.experiment_id) == DatasetRow.experiment_id,
             col(RunDatasetRow.name) == DatasetRow.name,
             col(RunDatasetRow.digest) == DatasetRow.digest,
         )
-        await self._session.exec(delete(DatasetRow).where(col(DatasetRow.experiment_id) == run.experiment_id, ~used))
-        return of_artifacts(run.artifact_uri)
+        theirs = col(DatasetRow.experiment_id).in_({run.experiment_id for run in runs})
+        await self._session.exec(delete(DatasetRow).where(theirs, ~used))
+        return _places(run.artifact_uri for run in runs)
 
-    async def drop_logged_model(self, model_id: str) -> Place | None:
-        """Forget a logged model and all that was measured on it; tells where its files are."""
-        model = await self._session.get(LoggedModelRow, model_id)
-        if model is None:
-            return None
+    async def drop_logged_models(self, model_ids: Sequence[str]) -> list[Place]:
+        """Forget logged models and all that was measured on them; tells where their files are."""
+        models = (await self._session.exec(select(LoggedModelRow).where(col(LoggedModelRow.id).in_(model_ids)))).all()
         for table in OF_A_MODEL:
-            await self._session.exec(delete(table).where(col(table.model_id) == model_id))
-        await self._session.exec(delete(LoggedModelRow).where(col(LoggedModelRow.id) == model_id))
-        return of_artifacts(model.artifact_uri)
+            await self._session.exec(delete(table).where(col(table.model_id).in_(model_ids)))
+        await self._session.exec(delete(LoggedModelRow).where(col(LoggedModelRow.id).in_(model_ids)))
+        return _places(model.artifact_uri for model in models)
 
     async def drop_experiment(self, experiment_id: str) -> bool:
         """Forget an experiment but for its number; False if there are runs or models of it yet."""
@@ -267,6 +264,10 @@ class SqlErasures:
 
 def _files_of(row: VersionRow) -> Place | None:
     return of_bundle(row.bundle_uri, row.run_id) if row.bundle_uri and row.run_id else None
+
+
+def _places(artifact_uris: Iterable[str]) -> list[Place]:
+    return [place for uri in artifact_uris if (place := of_artifacts(uri))]
 
 
 def _old(before: datetime) -> ColumnElement[bool]:

@@ -1,5 +1,7 @@
 """What the facts about what was collected say of the state. Their files are erased again, if they are there yet."""
 
+from collections.abc import Sequence
+
 from contracts.logged_models import LoggedModelCollected
 from contracts.message import Message
 from contracts.tracking import ExperimentCollected, RunCollected
@@ -10,12 +12,12 @@ from services.registry.garbage.ports import Erasures, Heap
 
 async def run_collected(event: RunCollected, heap: Heap, erasures: Erasures) -> list[Message]:
     """Forget a run."""
-    return await _erase(await heap.drop_run(event.run_id), erasures)
+    return await _erase(await heap.drop_runs([event.run_id]), erasures)
 
 
 async def model_collected(event: LoggedModelCollected, heap: Heap, erasures: Erasures) -> list[Message]:
     """Forget a logged model."""
-    return await _erase(await heap.drop_logged_model(event.model_id), erasures)
+    return await _erase(await heap.drop_logged_models([event.model_id]), erasures)
 
 
 async def experiment_collected(event: ExperimentCollected, heap: Heap) -> list[Message]:
@@ -24,8 +26,8 @@ async def experiment_collected(event: ExperimentCollected, heap: Heap) -> list[M
     return []
 
 
-async def _erase(place: Place | None, erasures: Erasures) -> list[Message]:
-    if place:
+async def _erase(places: Sequence[Place], erasures: Erasures) -> list[Message]:
+    for place in places:
         await erasures.add(place)
     return []
 
