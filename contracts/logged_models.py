@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from contracts.message import Event
-from contracts.registry import Person, Reason
+from contracts.registry import ClaimedBy, Person, Reason
 from contracts.tracking import ExperimentId, Milliseconds, RunId, TagChange
 
 ModelId = Annotated[
@@ -57,6 +57,7 @@ class LoggedModelDeleted(Event):
     subject: ClassVar[str] = "events.registry.logged_model.deleted.v1"
 
     model_id: ModelId
+    deleted_by: str | None = ClaimedBy
     at_ms: Milliseconds
 
 

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 from contracts.gates import AbsoluteGate
 from contracts.message import Command, Event
 from contracts.model import Digest, PipelineName, Uri, VersionNumber
-from contracts.registry import GateVerdict, Person, PromotionKind, Reason
+from contracts.registry import ClaimedBy, GateVerdict, Person, PromotionKind, Reason
 
 ModelName = Field(min_length=1, max_length=256, description="Any text; the key that messages carry is made of it.")
 Of = Field(default=None, description="The version it is about; unset: the model itself.")
@@ -34,6 +34,7 @@ class ModelRenamed(Event):
     name: str = ModelName
     previous_name: str = ModelName
     previous_pipeline: PipelineName
+    renamed_by: str | None = ClaimedBy
     at: AwareDatetime = At
 
 
@@ -67,6 +68,7 @@ class ModelDeleted(Event):
 
     name: str = ModelName
     versions: tuple[VersionNumber, ...] = Field(default=(), description="Those that were still there.")
+    deleted_by: str | None = ClaimedBy
     at: AwareDatetime = At
 
 
@@ -119,6 +121,7 @@ class ModelVersionArchived(Event):
     version: VersionNumber
     archived: bool
     previously: bool
+    archived_by: str | None = ClaimedBy
     at: AwareDatetime = At
 
 
@@ -130,6 +133,7 @@ class ModelVersionDeleted(Event):
     version: VersionNumber
     location: str = Field(description="Where its files are, until they are collected.")
     aliases: tuple[str, ...] = Field(default=(), description="Those that pointed at it, and now at none.")
+    deleted_by: str | None = ClaimedBy
     at: AwareDatetime = At
 
 

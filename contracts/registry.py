@@ -13,6 +13,9 @@ from contracts.pipeline import Gate
 
 Person = Field(min_length=1, max_length=200, description="Who says so; recorded for good.")
 Reason = Field(min_length=1, max_length=1000, description="Why; recorded for good.")
+ClaimedBy = Field(
+    default=None, max_length=200, description="Whom the client named, else its protocol. Unset in events of before."
+)
 
 
 class JudgedData(Contract):

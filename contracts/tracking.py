@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.message import Event
 from contracts.model import Contract
-from contracts.registry import Person, Reason
+from contracts.registry import ClaimedBy, Person, Reason
 
 ExperimentId = Annotated[
     str, StringConstraints(pattern=r"^[0-9]{1,18}$"), Field(description="A number, counted by the registry; as text.")
@@ -95,6 +95,7 @@ class ExperimentDeleted(Event):
     subject: ClassVar[str] = "events.registry.experiment.deleted.v1"
 
     experiment_id: ExperimentId
+    deleted_by: str | None = ClaimedBy
     at_ms: Milliseconds
 
 
@@ -183,6 +184,7 @@ class RunDeleted(Event):
     subject: ClassVar[str] = "events.registry.run.deleted.v1"
 
     run_id: RunId
+    deleted_by: str | None = ClaimedBy
     at_ms: Milliseconds
 
 

@@ -117,7 +117,7 @@ async def finalize(
     return model, [finalized]
 
 
-async def delete(model_id: str, models: LoggedModels, *, at_ms: int) -> list[Message]:
+async def delete(model_id: str, models: LoggedModels, *, by: str, at_ms: int) -> list[Message]:
     """Put a model away; again changes nothing.
 
     Raises:
@@ -128,7 +128,7 @@ async def delete(model_id: str, models: LoggedModels, *, at_ms: int) -> list[Mes
         return []
     model = before.deleted(at_ms)
     await models.put(model)
-    return [LoggedModelDeleted(pipeline=model.pipeline, model_id=model.id, at_ms=at_ms)]
+    return [LoggedModelDeleted(pipeline=model.pipeline, model_id=model.id, deleted_by=by, at_ms=at_ms)]
 
 
 async def add_params(model_id: str, params: Mapping[str, str], models: LoggedModels) -> list[Message]:

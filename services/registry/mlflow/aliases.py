@@ -29,13 +29,13 @@ class PointAlias(OneAlias):
 async def set_alias(arguments: PointAlias, work: Work) -> Answer:
     """Point an alias at a version: the registry's own are decided about as everywhere."""
     name, alias = model_name(arguments.name), new_alias_name(arguments.alias)
-    await moves.point(name, alias, version_number(arguments.version), work)
+    await moves.point(name, alias, version_number(arguments.version), work, by=arguments.claimed_by)
     return DONE
 
 
 async def delete_alias(arguments: OneAlias, tx: Transaction) -> Answer:
     """Let an alias point at nothing."""
-    await moves.remove(model_name(arguments.name), alias_name(arguments.alias), tx)
+    await moves.remove(model_name(arguments.name), alias_name(arguments.alias), tx, by=arguments.claimed_by)
     return DONE
 
 

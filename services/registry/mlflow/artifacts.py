@@ -14,6 +14,7 @@ from services.registry.artifacts.domain import Artifact, check_delete, check_wri
 from services.registry.artifacts.ports import Artifacts, Holders
 from services.registry.mlflow.calls import JSON, failure, work_of
 from services.registry.mlflow.errors import Code, MlflowError, refuse_value
+from services.registry.mlflow.identity import claimed_by
 
 ROOT = "/mlflow-artifacts/artifacts"
 FILES_BELOW = f"{ROOT}/"
@@ -91,6 +92,7 @@ class _Proxy:
 def _told(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
+            claimed_by(request.headers.get("authorization"))  # nothing keeps it, yet what is malformed is refused
             return await endpoint(request)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it

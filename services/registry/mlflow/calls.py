@@ -17,7 +17,8 @@ from services.chassis.errors import EverloopError, MalformedError, RejectedError
 from services.chassis.http import READING
 from services.chassis.logs import Log
 from services.chassis.work import Transaction, Work
-from services.registry.mlflow.errors import Code, MlflowError, refuse_value
+from services.registry.mlflow.errors import HEADERS, Code, MlflowError, refuse_value
+from services.registry.mlflow.identity import MLFLOW, claimed_by
 from services.registry.search.language import SearchError
 
 log = Log(__name__)
@@ -25,9 +26,15 @@ JSON = "application/json"
 
 
 class Arguments(BaseModel):
-    """What a call is given. As in protobuf's JSON, numbers may be texts, and unknown names are ignored."""
+    """What a call is given. As in protobuf's JSON, numbers may be texts, and unknown names are ignored.
+
+    Attributes:
+        claimed_by: Who asks, as they say; read from their credentials alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    claimed_by: str = MLFLOW
 
 
 A = TypeVar("A", bound=Arguments)
@@ -56,8 +63,7 @@ class Method:
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
         try:
-            work = work_of(request)
-            answer = await self._answer(await self._read(request), work)
+            answer = await self._answer(await self._read(request), work_of(request))
         except Exception as error:  # whatever happened, the client is told in its own protocol
             return failure(request, error)
         return Response(orjson.dumps(answer), media_type=JSON)
@@ -67,6 +73,7 @@ class Method:
             return await self.handler(arguments, transaction)
 
     async def _read(self, request: Request) -> Arguments:
+        who = claimed_by(request.headers.get("authorization"))
         given: dict[str, Any] = {}
         body = b""
         for name in request.query_params:
@@ -78,7 +85,7 @@ class Method:
             given |= _object(body)
         if b"\\u0000" in body or b"%00" in request.scope["query_string"] or "\0" in request.scope["path"]:
             _refuse_nul(given | request.path_params)
-        return self.arguments.model_validate(given | request.path_params)
+        return self.arguments.model_validate(given | request.path_params | {"claimed_by": who})
 
 
 @dataclass(frozen=True)
@@ -141,9 +148,8 @@ def failure(request: Request, error: Exception) -> Response:
     code, message = _told(error)
     if code is Code.INTERNAL_ERROR:
         log.error("request failed", method=request.method, path=request.url.path, error=type(error).__name__)
-    headers = {"Retry-After": "1"} if code is Code.TEMPORARILY_UNAVAILABLE else {}
     content = orjson.dumps({"error_code": code.value[1], "message": message})
-    return Response(content, code.status, headers, media_type=JSON)
+    return Response(content, code.status, HEADERS.get(code), media_type=JSON)
 
 
 def _told(error: Exception) -> tuple[Code, str]:

@@ -10,6 +10,7 @@ class Code(Enum):
 
     INVALID_PARAMETER_VALUE = HTTPStatus.BAD_REQUEST, "INVALID_PARAMETER_VALUE"
     RESOURCE_ALREADY_EXISTS = HTTPStatus.BAD_REQUEST, "RESOURCE_ALREADY_EXISTS"
+    UNAUTHENTICATED = HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED"
     PERMISSION_DENIED = HTTPStatus.FORBIDDEN, "PERMISSION_DENIED"
     RESOURCE_DOES_NOT_EXIST = HTTPStatus.NOT_FOUND, "RESOURCE_DOES_NOT_EXIST"
     ENDPOINT_NOT_FOUND = HTTPStatus.NOT_FOUND, "ENDPOINT_NOT_FOUND"
@@ -23,6 +24,13 @@ class Code(Enum):
     def status(self) -> HTTPStatus:
         """The HTTP status that goes with it."""
         return self.value[0]
+
+
+HEADERS = {
+    Code.TEMPORARILY_UNAVAILABLE: {"Retry-After": "1"},
+    Code.UNAUTHENTICATED: {"WWW-Authenticate": 'Basic realm="mlflow"'},
+}
+"""What goes with some of them."""
 
 
 class MlflowError(Exception):

@@ -80,7 +80,8 @@ async def rename(asked: RenameExperiment, tx: Transaction) -> Mapping[str, Any]:
 
 async def delete(asked: OfExperiment, tx: Transaction) -> Mapping[str, Any]:
     """Put an experiment away."""
-    return done(await experiments.delete(asked.experiment_id, tx.port(Experiments), tx.port(Runs), at_ms=now_ms()), tx)
+    kept, runs, by = tx.port(Experiments), tx.port(Runs), asked.claimed_by
+    return done(await experiments.delete(asked.experiment_id, kept, runs, by=by, at_ms=now_ms()), tx)
 
 
 async def restore(asked: OfExperiment, tx: Transaction) -> Mapping[str, Any]:

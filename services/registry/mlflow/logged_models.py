@@ -99,7 +99,8 @@ async def finalize(arguments: Finalization, transaction: Transaction) -> Mapping
 
 async def delete(arguments: OneModel, transaction: Transaction) -> Mapping[str, Any]:
     """Put a model away."""
-    return done(await changes.delete(arguments.model_id, transaction.port(LoggedModels), at_ms=now_ms()), transaction)
+    models, by = transaction.port(LoggedModels), arguments.claimed_by
+    return done(await changes.delete(arguments.model_id, models, by=by, at_ms=now_ms()), transaction)
 
 
 async def log_params(arguments: ParamLog, transaction: Transaction) -> Mapping[str, Any]:

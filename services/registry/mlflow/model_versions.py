@@ -104,7 +104,8 @@ async def transition(arguments: MoveVersion, work: Work) -> Answer:
     stage = stage_named(arguments.stage)
     if arguments.archive_existing_versions and stage not in (Stage.STAGING, Stage.PRODUCTION):
         refuse_value(f"Versions are put away for one in Staging or Production, not in {stage.value}.")
-    await moves.give_stage(name, number, stage, work, archive_others=arguments.archive_existing_versions)
+    archive_others = arguments.archive_existing_versions
+    await moves.give_stage(name, number, stage, work, by=arguments.claimed_by, archive_others=archive_others)
     async with work.transaction(write=False) as tx:
         return {"model_version": version_answer(await read_version(name, number, tx))}
 
@@ -112,7 +113,8 @@ async def transition(arguments: MoveVersion, work: Work) -> Answer:
 async def delete(arguments: Numbered, tx: Transaction) -> Answer:
     """Delete a version."""
     name, number = _named(arguments)
-    _say(await naming.delete_version(name, number, tx.port(NamedModels), tx.port(NamedVersions), at=utc_now()), tx)
+    models, versions = tx.port(NamedModels), tx.port(NamedVersions)
+    _say(await naming.delete_version(name, number, models, versions, by=arguments.claimed_by, at=utc_now()), tx)
     return DONE
 
 

@@ -78,7 +78,8 @@ async def get(arguments: Named, tx: Transaction) -> Answer:
 async def rename(arguments: RenameModel, tx: Transaction) -> Answer:
     """Give a model another name."""
     name, new_name = model_name(arguments.name), model_name(arguments.new_name, "new_name")
-    return await _changed(new_name, await naming.rename(name, new_name, tx.port(NamedModels), at=utc_now()), tx)
+    facts = await naming.rename(name, new_name, tx.port(NamedModels), by=arguments.claimed_by, at=utc_now())
+    return await _changed(new_name, facts, tx)
 
 
 async def update(arguments: DescribeModel, tx: Transaction) -> Answer:
@@ -90,7 +91,8 @@ async def update(arguments: DescribeModel, tx: Transaction) -> Answer:
 
 async def delete(arguments: Named, tx: Transaction) -> Answer:
     """Delete a model with all its versions."""
-    _say(await naming.delete(model_name(arguments.name), tx.port(NamedModels), at=utc_now()), tx)
+    name = model_name(arguments.name)
+    _say(await naming.delete(name, tx.port(NamedModels), by=arguments.claimed_by, at=utc_now()), tx)
     return DONE
 
 

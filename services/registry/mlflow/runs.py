@@ -92,7 +92,7 @@ async def update(asked: UpdateRun, tx: Transaction) -> Mapping[str, Any]:
 
 async def delete(asked: OfRun, tx: Transaction) -> Mapping[str, Any]:
     """Put a run away."""
-    return done(await runs.delete(asked.run_id, tx.port(Runs), at_ms=now_ms()), tx)
+    return done(await runs.delete(asked.run_id, tx.port(Runs), by=asked.claimed_by, at_ms=now_ms()), tx)
 
 
 async def restore(asked: OfRun, tx: Transaction) -> Mapping[str, Any]:

@@ -25,8 +25,6 @@ from services.registry.models.naming import OWN_ALIASES, found, held, own_aliase
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 
-MLFLOW = "mlflow"
-"""Who moves: the protocol names nobody."""
 ASKED = "asked for by an MLflow client"
 PATIENCE_S = 30.0
 """How long a client is kept waiting for a bundle to be verified."""
@@ -34,7 +32,7 @@ LOOK_EVERY_S = 0.02
 OF_STAGE = {Stage.PRODUCTION: Alias.CHAMPION, Stage.STAGING: Alias.CHALLENGER}
 
 
-async def point(name: str, alias: str, number: int, work: Work) -> None:
+async def point(name: str, alias: str, number: int, work: Work, *, by: str) -> None:
     """Point an alias at a version, and wait until it does.
 
     Raises:
@@ -45,7 +43,7 @@ async def point(name: str, alias: str, number: int, work: Work) -> None:
     async with work.transaction() as tx:
         model = await held(name, tx.port(NamedModels))
         version = await found(model, number, tx.port(NamedVersions))
-        decision = Decision(MLFLOW, ASKED, utc_now())
+        decision = Decision(by, ASKED, utc_now())
         if alias in version.aliases:
             return
         match alias:
@@ -57,12 +55,12 @@ async def point(name: str, alias: str, number: int, work: Work) -> None:
                 raise RejectedError("previous_follows_the_champion", version=number)
             case _:
                 aliases = tx.port(NamedAliases)
-                _say(await point_alias(model, alias, number, aliases, by=MLFLOW, at=decision.at), tx)
+                _say(await point_alias(model, alias, number, aliases, by=by, at=decision.at), tx)
     if verified:
         await _wait_for(verified, work)
 
 
-async def remove(name: str, alias: str, tx: Transaction) -> None:
+async def remove(name: str, alias: str, tx: Transaction, *, by: str) -> None:
     """Let an alias point at nothing.
 
     Raises:
@@ -73,14 +71,14 @@ async def remove(name: str, alias: str, tx: Transaction) -> None:
     number = await aliases.find(model.pipeline, alias)
     if number is None:
         return
-    decision = Decision(MLFLOW, ASKED, utc_now())
+    decision = Decision(by, ASKED, utc_now())
     if alias in OWN_ALIASES:
         await _let_go(model, await found(model, number, tx.port(NamedVersions)), Alias(alias), decision, tx)
         return
-    _say(await point_alias(model, alias, None, aliases, by=MLFLOW, at=decision.at), tx)
+    _say(await point_alias(model, alias, None, aliases, by=by, at=decision.at), tx)
 
 
-async def give_stage(name: str, number: int, stage: Stage, work: Work, *, archive_others: bool) -> None:
+async def give_stage(name: str, number: int, stage: Stage, work: Work, *, by: str, archive_others: bool) -> None:
     """Give a version a stage, which is an alias by another name, or puts it away.
 
     Raises:
@@ -91,16 +89,16 @@ async def give_stage(name: str, number: int, stage: Stage, work: Work, *, archiv
         model = await held(name, tx.port(NamedModels))
         version = await found(model, number, tx.port(NamedVersions))
         if stage not in OF_STAGE:
-            await _put_away(model, version, stage is Stage.ARCHIVED, tx)
+            await _put_away(model, version, stage is Stage.ARCHIVED, Decision(by, ASKED, utc_now()), tx)
             return
         before = await tx.port(NamedAliases).find(model.pipeline, OF_STAGE[stage])
-    await point(name, OF_STAGE[stage], number, work)
+    await point(name, OF_STAGE[stage], number, work, by=by)
     if archive_others and before and before != number:
         async with work.transaction() as tx:
             await held(name, tx.port(NamedModels))
             other = await tx.port(NamedVersions).get(model.pipeline, before)
             if other:
-                await _archive(other, True, tx)
+                await _archive(other, True, by, tx)
 
 
 async def _crown(model: HeldModel, version: VersionEntry, decision: Decision, tx: Transaction) -> str | None:
@@ -164,15 +162,16 @@ async def _challenge(model: HeldModel, version: VersionEntry, decision: Decision
         verdict = version.reason or f"it is {version.state.value}"
         raise RejectedError("does_not_await_a_decision", version=number, verdict=verdict)
     await _move(model, lambda aliases: aliases.challenge(number), decision, tx)
-    await _archive(version, False, tx)
+    await _archive(version, False, decision.by, tx)
 
 
-async def _put_away(model: HeldModel, version: VersionEntry, archived: bool, tx: Transaction) -> None:
-    decision = Decision(MLFLOW, ASKED, utc_now())
+async def _put_away(
+    model: HeldModel, version: VersionEntry, archived: bool, decision: Decision, tx: Transaction
+) -> None:
     for alias in (Alias.CHAMPION, Alias.CHALLENGER):
         if alias in version.aliases:
             await _let_go(model, version, alias, decision, tx)
-    await _archive(version, archived, tx)
+    await _archive(version, archived, decision.by, tx)
 
 
 async def _let_go(model: HeldModel, version: VersionEntry, alias: Alias, decision: Decision, tx: Transaction) -> None:
@@ -182,14 +181,19 @@ async def _let_go(model: HeldModel, version: VersionEntry, alias: Alias, decisio
     await _move(model, lambda aliases: aliases.dismiss(version.number), decision, tx)
 
 
-async def _archive(version: VersionEntry, archived: bool, tx: Transaction) -> None:
+async def _archive(version: VersionEntry, archived: bool, by: str, tx: Transaction) -> None:
     if version.archived is archived:
         return
     at = utc_now()
     await tx.port(NamedVersions).archive(version.pipeline, version.number, archived, at=at)
     tx.say(
         ModelVersionArchived(
-            pipeline=version.pipeline, version=version.number, archived=archived, previously=not archived, at=at
+            pipeline=version.pipeline,
+            version=version.number,
+            archived=archived,
+            previously=not archived,
+            archived_by=by,
+            at=at,
         )
     )
 

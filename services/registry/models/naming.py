@@ -66,7 +66,7 @@ async def create(
     return [ModelCreated(pipeline=pipeline, name=name, description=description, tags=dict(tags), at=at)]
 
 
-async def rename(name: str, new_name: str, models: NamedModels, *, at: datetime) -> list[Message]:
+async def rename(name: str, new_name: str, models: NamedModels, *, by: str, at: datetime) -> list[Message]:
     """Give a model another name.
 
     Raises:
@@ -82,12 +82,17 @@ async def rename(name: str, new_name: str, models: NamedModels, *, at: datetime)
         raise RejectedError("registered_model_exists", name=new_name)
     return [
         ModelRenamed(
-            pipeline=pipeline, name=new_name, previous_name=model.name, previous_pipeline=model.pipeline, at=at
+            pipeline=pipeline,
+            name=new_name,
+            previous_name=model.name,
+            previous_pipeline=model.pipeline,
+            renamed_by=by,
+            at=at,
         )
     ]
 
 
-async def delete(name: str, models: NamedModels, *, at: datetime) -> list[Message]:
+async def delete(name: str, models: NamedModels, *, by: str, at: datetime) -> list[Message]:
     """Delete a model with all its versions.
 
     Raises:
@@ -97,7 +102,7 @@ async def delete(name: str, models: NamedModels, *, at: datetime) -> list[Messag
     if model.is_pipeline:
         raise RejectedError("pipeline_keeps_its_model", name=name)
     versions = await models.delete(model.pipeline, at=at)
-    return [ModelDeleted(pipeline=model.pipeline, name=name, versions=versions, at=at)]
+    return [ModelDeleted(pipeline=model.pipeline, name=name, versions=versions, deleted_by=by, at=at)]
 
 
 async def describe(name: str, description: str | None, models: NamedModels, *, at: datetime) -> list[Message]:
@@ -179,7 +184,7 @@ async def tag_version(
 
 
 async def delete_version(
-    name: str, number: int, models: NamedModels, versions: NamedVersions, *, at: datetime
+    name: str, number: int, models: NamedModels, versions: NamedVersions, *, by: str, at: datetime
 ) -> list[Message]:
     """Delete a version, and people's aliases of it.
 
@@ -192,7 +197,12 @@ async def delete_version(
         raise RejectedError("version_in_use", name=name, version=number, aliases=", ".join(used))
     await versions.delete(model.pipeline, number, at=at)
     deleted = ModelVersionDeleted(
-        pipeline=model.pipeline, version=number, location=version.location, aliases=version.aliases, at=at
+        pipeline=model.pipeline,
+        version=number,
+        location=version.location,
+        aliases=version.aliases,
+        deleted_by=by,
+        at=at,
     )
     return [deleted]
 

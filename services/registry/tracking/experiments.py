@@ -90,14 +90,14 @@ async def rename(experiment_id: str, name: str, experiments: Experiments, *, at_
     ]
 
 
-async def delete(experiment_id: str, experiments: Experiments, runs: Runs, *, at_ms: int) -> list[Message]:
+async def delete(experiment_id: str, experiments: Experiments, runs: Runs, *, by: str, at_ms: int) -> list[Message]:
     """Put an experiment and all its runs away.
 
     Raises:
         RejectedError: There is none in use.
     """
     experiment = await _staged(experiment_id, Stage.DELETED, experiments, runs, at_ms)
-    return [ExperimentDeleted(pipeline=experiment.pipeline, experiment_id=experiment.id, at_ms=at_ms)]
+    return [ExperimentDeleted(pipeline=experiment.pipeline, experiment_id=experiment.id, deleted_by=by, at_ms=at_ms)]
 
 
 async def restore(experiment_id: str, experiments: Experiments, runs: Runs, *, at_ms: int) -> list[Message]:

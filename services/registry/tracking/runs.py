@@ -92,7 +92,7 @@ async def change(before: Run, now: Run, runs: Runs) -> list[Message]:
     return [RunUpdated(pipeline=now.pipeline, run_id=now.id, state=_state(now), previous=_state(before))]
 
 
-async def delete(run_id: str, runs: Runs, *, at_ms: int) -> list[Message]:
+async def delete(run_id: str, runs: Runs, *, by: str, at_ms: int) -> list[Message]:
     """Put a run away.
 
     Raises:
@@ -100,7 +100,7 @@ async def delete(run_id: str, runs: Runs, *, at_ms: int) -> list[Message]:
     """
     run = _known(run_id, await runs.hold(run_id))
     await runs.put(replace(run, stage=Stage.DELETED, deleted_ms=at_ms))
-    return [RunDeleted(pipeline=run.pipeline, run_id=run.id, at_ms=at_ms)]
+    return [RunDeleted(pipeline=run.pipeline, run_id=run.id, deleted_by=by, at_ms=at_ms)]
 
 
 async def restore(run_id: str, runs: Runs, *, at_ms: int) -> list[Message]:

@@ -2,18 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import httpx
 import pytest
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from contracts.message import Message
 from contracts.pipeline import AbsoluteGate, Policy
 from contracts.registered_models import (
     ModelAliasMoved,
@@ -35,18 +30,14 @@ from contracts.registry import (
     ModelVersionRejected,
 )
 from services.registry.keys import key_of
-from services.registry.main import build
-from services.registry.settings import RegistrySettings
 from tests.contracts.examples import PIPELINE
 from tests.fakes.registry.examples import pipeline_registered
 from tests.fakes.registry.runs import leave_run
+from tests.fixtures.mlflow import S3, registry_of, said
 from tests.fixtures.services import World
-from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*model registry stages:FutureWarning")
 
-M = TypeVar("M", bound=Message)
-S3 = "s3://bucket/models/1"
 ELSEWHERE = (
     "/etc/passwd",
     "file:///etc/passwd",
@@ -69,46 +60,8 @@ ELSEWHERE = (
 ABOVE_SIX = (AbsoluteGate(metric="auc", at_least=0.6),)
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that says at once what goes wrong."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-
-
-class Client:
-    """MLflow's client, which blocks, in a thread: the registry runs in the test's loop."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.blocking = MlflowClient(tracking_uri=url, registry_uri=url)
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *args, **kwargs: asyncio.to_thread(getattr(self.blocking, name), *args, **kwargs)
-
-    async def refused(self, name: str, *args: Any, **kwargs: Any) -> str:
-        """Be refused; gives code and message."""
-        with pytest.raises(MlflowException) as caught:
-            await getattr(self, name)(*args, **kwargs)
-        return f"{caught.value.error_code}: {caught.value.message}"
-
-
-@asynccontextmanager
-async def running(world: World) -> AsyncIterator[Client]:
-    async with world.running(build(world.settings(RegistrySettings))) as live:
-        yield Client(live.url)
-
-
-async def said(world: World, kind: type[M], count: int = 1) -> list[M]:
-    async def enough() -> list[M]:
-        found = await world.said(kind)
-        return found if len(found) >= count else []
-
-    return await eventually(enough)
-
-
 async def test_a_model_is_made_described_tagged_renamed_and_deleted(world: World) -> None:
-    async with running(world) as client:
+    async with registry_of(world) as client:
         made = await client.create_registered_model("Late flights", tags={"team": "arrivals"}, description="Late?")
         await client.set_registered_model_tag("Late flights", "team", "departures")
         await client.set_registered_model_tag("Late flights", "since", "2013")
@@ -145,7 +98,7 @@ async def test_a_model_is_made_described_tagged_renamed_and_deleted(world: World
 
 
 async def test_a_number_is_never_given_twice(world: World) -> None:
-    async with running(world) as client:
+    async with registry_of(world) as client:
         await client.create_registered_model("flights")
         first = await client.create_model_version("flights", S3, tags={"size": "small"}, description="the first")
         await client.update_model_version("flights", 1, "still the first")
@@ -167,7 +120,7 @@ async def test_a_number_is_never_given_twice(world: World) -> None:
 
 
 async def test_eight_at_once_make_one_model_and_get_a_number_each(world: World) -> None:
-    async with running(world) as client:
+    async with registry_of(world) as client:
 
         def register(start: threading.Barrier) -> tuple[str, list[str]]:
             start.wait()
@@ -186,7 +139,7 @@ async def test_eight_at_once_make_one_model_and_get_a_number_each(world: World) 
 
 
 async def test_names_are_followed_to_the_files_once(sqlite_world: World) -> None:
-    async with running(sqlite_world) as client:
+    async with registry_of(sqlite_world) as client:
         await client.create_registered_model("flights")
         await client.create_registered_model("arrivals")
         await client.create_model_version("flights", S3)
@@ -204,7 +157,7 @@ async def test_names_are_followed_to_the_files_once(sqlite_world: World) -> None
 
 
 async def test_sources_that_lead_elsewhere_are_refused(sqlite_world: World) -> None:
-    async with running(sqlite_world) as client:
+    async with registry_of(sqlite_world) as client:
         await client.create_registered_model("flights")
 
         for source in ELSEWHERE:
@@ -214,7 +167,7 @@ async def test_sources_that_lead_elsewhere_are_refused(sqlite_world: World) -> N
 
 async def test_a_pipelines_versions_are_there_for_mlflows_clients(world: World, tmp_path: Path) -> None:
     run = leave_run(tmp_path)
-    async with running(world) as client:
+    async with registry_of(world) as client:
         await world.publish(pipeline_registered())
         await world.publish(run)
         await said(world, ModelVersionPromoted)
@@ -237,7 +190,7 @@ async def test_a_pipelines_versions_are_there_for_mlflows_clients(world: World, 
 
 
 async def test_no_champion_without_its_gates(world: World, tmp_path: Path) -> None:
-    async with running(world) as client:
+    async with registry_of(world) as client:
         await world.publish(pipeline_registered(gates=ABOVE_SIX, policy=Policy.ASK))
         await world.publish(leave_run(tmp_path, 1, metrics={"auc": 0.5}))
         await said(world, ModelVersionRejected)
@@ -265,7 +218,7 @@ async def test_no_champion_without_its_gates(world: World, tmp_path: Path) -> No
 
 async def test_going_back_to_an_earlier_champion_verifies_its_bundle(world: World, tmp_path: Path) -> None:
     runs = [leave_run(tmp_path, number) for number in (1, 2, 3)]
-    async with running(world) as client:
+    async with registry_of(world) as client:
         await world.publish(pipeline_registered(gates=ABOVE_SIX))
         for count, run in enumerate(runs, start=1):
             await world.publish(run)
@@ -285,7 +238,7 @@ async def test_going_back_to_an_earlier_champion_verifies_its_bundle(world: Worl
 
 
 async def test_a_logged_version_is_champion_once_a_person_answers_for_it(world: World) -> None:
-    async with running(world) as client:
+    async with registry_of(world) as client:
         await client.create_registered_model("flights")
         for _ in range(2):
             await client.create_model_version("flights", S3)
@@ -310,7 +263,7 @@ async def test_a_logged_version_is_champion_once_a_person_answers_for_it(world: 
 
 
 async def test_gates_are_held_against_what_a_run_measured(world: World) -> None:
-    async with running(world) as client:
+    async with registry_of(world) as client:
         run_id = (await client.create_run("0")).info.run_id
         await client.create_registered_model("flights")
         await client.create_model_version("flights", S3, run_id=run_id)
@@ -337,7 +290,7 @@ async def test_gates_are_held_against_what_a_run_measured(world: World) -> None:
 
 
 async def test_a_pipeline_takes_over_a_model_that_was_only_logged(sqlite_world: World, tmp_path: Path) -> None:
-    async with running(sqlite_world) as client:
+    async with registry_of(sqlite_world) as client:
         await client.create_registered_model(PIPELINE, description="by hand")
         await client.create_model_version(PIPELINE, S3)
         await sqlite_world.publish(

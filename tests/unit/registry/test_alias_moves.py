@@ -23,6 +23,7 @@ from tests.fakes.registry.named import InMemoryNamedAliases, InMemoryNamedModels
 from tests.fakes.work import InMemoryWork
 from tests.unit.registry.test_properties import WHOM, RegistryLife
 
+CLIENT = "ada (mlflow)"
 ALIASES = st.sampled_from([*(alias.value for alias in Alias), "mine"])
 
 
@@ -32,14 +33,14 @@ class LifeWithClients(RegistryLife):
     @rule(alias=ALIASES, whom=WHOM)
     def point(self, alias: str, whom: str | int) -> None:
         number = self.number(whom) or 1
-        if self._ask(lambda work: moves.point(PIPELINE, alias, number, work)):
+        if self._ask(lambda work: moves.point(PIPELINE, alias, number, work, by=CLIENT)):
             assert alias == "mine" or getattr(self.seen, alias) == number
 
     @rule(alias=ALIASES)
     def remove(self, alias: str) -> None:
         async def ask(work: InMemoryWork) -> None:
             async with work.transaction() as tx:
-                await moves.remove(PIPELINE, alias, tx)
+                await moves.remove(PIPELINE, alias, tx, by=CLIENT)
 
         champion = self.seen.champion
         self._ask(ask)
@@ -48,7 +49,8 @@ class LifeWithClients(RegistryLife):
     @rule(whom=WHOM, stage=st.sampled_from(Stage), archive_others=st.booleans())
     def give_stage(self, whom: str | int, stage: Stage, archive_others: bool) -> None:
         number = self.number(whom) or 1
-        self._ask(lambda work: moves.give_stage(PIPELINE, number, stage, work, archive_others=archive_others))
+        said = {"by": CLIENT, "archive_others": archive_others}
+        self._ask(lambda work: moves.give_stage(PIPELINE, number, stage, work, **said))
 
     def ports_of(self, registry: InMemoryRegistry) -> dict[type, object]:
         if NamedAliases not in registry.ports:

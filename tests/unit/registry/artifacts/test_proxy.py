@@ -282,3 +282,10 @@ def _request(verb: str, path: str) -> dict[str, object]:
         "headers": [(b"host", b"registry")],
         "server": ("registry", 80),
     }
+
+
+async def test_malformed_credentials_are_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.put("/artifacts/0/a.txt", content=b"a", headers={"Authorization": "Basic czNjcmV0"})
+
+    assert answer.json()["error_code"] == "UNAUTHENTICATED"
+    assert (await client.get("/artifacts/0/a.txt")).status_code == 404

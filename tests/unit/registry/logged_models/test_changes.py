@@ -147,10 +147,10 @@ async def test_only_a_tag_that_is_there_can_be_removed(models: InMemoryLoggedMod
 async def test_deleted_model_is_found_by_those_who_look_for_such(models: InMemoryLoggedModels) -> None:
     await logged(models)
 
-    said = await changes.delete(MODEL, models, at_ms=7)
+    said = await changes.delete(MODEL, models, by="ada (mlflow)", at_ms=7)
 
-    assert said == [LoggedModelDeleted(pipeline=PIPELINE, model_id=MODEL, at_ms=7)]
-    assert await changes.delete(MODEL, models, at_ms=8) == []
+    assert said == [LoggedModelDeleted(pipeline=PIPELINE, model_id=MODEL, deleted_by="ada (mlflow)", at_ms=7)]
+    assert await changes.delete(MODEL, models, by="ada (mlflow)", at_ms=8) == []
     with pytest.raises(RejectedError, match="logged model not found"):
         await changes.find(MODEL, models)
     assert (await changes.find(MODEL, models, allow_deleted=True)).updated_ms == 7

@@ -16,7 +16,7 @@ async def test_who_hears_it_all_knows_it_all() -> None:
     said += await changes.add_params(MODEL, {"depth": "3", "rate": "0.1"}, models)
     said += await changes.tag(MODEL, {"a": "2", "c": "3"}, models)
     said += await changes.tag(MODEL, {"b": None}, models)
-    said += await changes.delete(MODEL, models, at_ms=7)
+    said += await changes.delete(MODEL, models, by="ada (mlflow)", at_ms=7)
     heard = {subscription.message: subscription.handler for subscription in REPLAYED}
 
     for fact in said:

@@ -39,3 +39,11 @@ async def test_other_paths_answer_as_every_service_does(client: httpx.AsyncClien
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert (await client.get("/health/ready")).json() == {"status": "ready"}
+
+
+async def test_malformed_credentials_are_answered_as_mlflows_server_does(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/2.0/mlflow/runs/get?run_id=1", headers={"Authorization": "Basic czNjcmV0"})
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == 'Basic realm="mlflow"'
+    assert answer.json()["error_code"] == "UNAUTHENTICATED"

@@ -66,7 +66,7 @@ async def test_too_much_at_once_is_refused(kept: InMemoryRuns) -> None:
 
 
 async def test_nothing_is_logged_to_a_run_that_was_put_away(kept: InMemoryRuns) -> None:
-    await runs.delete(RUN.id, kept, at_ms=5)
+    await runs.delete(RUN.id, kept, by="ada (mlflow)", at_ms=5)
 
     with pytest.raises(RejectedError, match="run deleted"):
         await runs.log_batch(RUN.id, kept, kept, params={"a": "b"})
