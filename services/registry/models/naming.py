@@ -25,6 +25,7 @@ from services.registry.models.ports import NamedAliases, NamedModels, NamedVersi
 from services.registry.ports import AliasHistory
 
 OWN_ALIASES = frozenset(Alias)
+GONE = "the model was deleted"
 ADOPTION = "policy:pipeline"
 
 
@@ -101,7 +102,7 @@ async def delete(name: str, models: NamedModels, *, by: str, at: datetime) -> li
     model = await held(name, models)
     if model.is_pipeline:
         raise RejectedError("pipeline_keeps_its_model", name=name)
-    versions = await models.delete(model.pipeline, at=at)
+    versions = await models.delete(model.pipeline, Decision(by, GONE, at))
     return [ModelDeleted(pipeline=model.pipeline, name=name, versions=versions, deleted_by=by, at=at)]
 
 

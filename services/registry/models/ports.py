@@ -39,8 +39,11 @@ class NamedModels(Protocol):
     async def rename(self, pipeline: PipelineName, name: str, *, at: datetime) -> PipelineName | None:
         """Give a model that was only logged another name; its new key, or None if versions of that name were there."""
 
-    async def delete(self, pipeline: PipelineName, *, at: datetime) -> tuple[int, ...]:
-        """Delete a model with its versions, tags and aliases; the numbers of the versions it had."""
+    async def delete(self, pipeline: PipelineName, decision: Decision) -> tuple[int, ...]:
+        """Delete a model with its versions and tags; the numbers of the versions it had.
+
+        Its aliases point at nothing then, which is written down: what they pointed at before stays known.
+        """
 
     async def entries(self, pipelines: Sequence[PipelineName]) -> list[ModelEntry]:
         """Read models, in the order asked for; those that are not there are left out."""
@@ -87,4 +90,4 @@ class NamedAliases(Protocol):
         """Find what an alias points at."""
 
     async def point(self, pipeline: PipelineName, alias: str, number: int | None, decision: Decision) -> None:
-        """Point an alias of people's own at a version, or at none, and write down who did. The model is held."""
+        """Point an alias at a version, or at none, and write down who did. The model is held."""

@@ -131,14 +131,17 @@ class SqlNamedModels:
         await self._session.exec(update(VersionRow).where(col(VersionRow.pipeline) == key).values(updated_at=at))
         return key
 
-    async def delete(self, pipeline: PipelineName, *, at: datetime) -> tuple[int, ...]:
-        """Delete a model with its versions, tags and aliases; the numbers of the versions it had."""
+    async def delete(self, pipeline: PipelineName, decision: Decision) -> tuple[int, ...]:
+        """Delete a model with its versions and tags; the numbers of the versions it had."""
         there = (col(VersionRow.pipeline) == pipeline, col(VersionRow.deleted_at).is_(None))
         numbers = (await self._session.exec(select(VersionRow.number).where(*there).order_by(asc("number")))).all()
-        await self._session.exec(update(VersionRow).where(*there).values(deleted_at=at))
+        await self._session.exec(update(VersionRow).where(*there).values(deleted_at=decision.at))
         this = update(ModelRow).where(col(ModelRow.pipeline) == pipeline)
-        await self._session.exec(this.values(deleted_at=at, description=None))
-        for row in (ModelTagRow, VersionTagRow, AliasRow, AliasChangeRow):
+        await self._session.exec(this.values(deleted_at=decision.at, description=None))
+        pointing = select(AliasRow.alias).where(AliasRow.pipeline == pipeline).order_by(asc(AliasRow.alias))
+        for alias in (await self._session.exec(pointing)).all():
+            await SqlNamedAliases(self._session).point(pipeline, alias, None, decision)
+        for row in (ModelTagRow, VersionTagRow):
             await self._session.exec(delete(row).where(col(row.pipeline) == pipeline))
         return tuple(numbers)
 
@@ -182,7 +185,7 @@ class SqlNamedAliases:
         return (await self._session.exec(this)).first()
 
     async def point(self, pipeline: PipelineName, alias: str, number: int | None, decision: Decision) -> None:
-        """Point an alias of people's own at a version, or at none, and write down who did. The model is held."""
+        """Point an alias at a version, or at none, and write down who did. The model is held."""
         await point(self._session, pipeline, alias, number)
         last = select(func.max(col(AliasChangeRow.place))).where(AliasChangeRow.pipeline == pipeline)
         change = AliasChangeRow(

@@ -91,7 +91,15 @@ class SqlNamedVersions:
 
     async def decide(self, pipeline: PipelineName, number: int, state: VersionState, decision: Decision) -> None:
         """Keep what became of a logged version, and why."""
-        said = {"decided_by": decision.by, "decision_reason": decision.reason, "decided_at": decision.at}
+        said: dict[str, object] = {
+            "decided_by": decision.by,
+            "decision_reason": decision.reason,
+            "decided_at": decision.at,
+        }
+        if state is VersionState.WAIVED:
+            # Whatever is decided later, who answered for it stays known.
+            word = {"by": decision.by, "reason": decision.reason, "at": decision.at.isoformat()}
+            said["approvals"] = [word]
         await self._change(pipeline, number, state=state.value, updated_at=decision.at, **said)
 
     async def tag(self, pipeline: PipelineName, number: int, key: str, value: str | None) -> str | None:

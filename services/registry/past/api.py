@@ -105,8 +105,8 @@ Reading = Annotated[Transaction, Depends(_reading, scope="function")]
 
 @router.get("/as-of")
 async def get_all_as_of(at: At, tx: Tx) -> list[ModelAsOf]:
-    """Get every model that there still is, as it was at some time."""
-    return [await _as_of(model, at, tx) for model in await tx.port(Lives).models()]
+    """Get every model that there is, and those deleted since, as they were at some time."""
+    return [await _as_of(model, at, tx) for model in await tx.port(Lives).models(at)]
 
 
 @router.get("/models/{model}/as-of")

@@ -10,7 +10,7 @@ from services.registry.domain import Alias, AliasChange, Aliases, Decision, Mode
 
 @dataclass(frozen=True, slots=True)
 class VersionLife:
-    """What became of a version, from its first state to its last."""
+    """What became of a version, from its first state to its last; ``waived`` is the word of whoever answered for it."""
 
     number: int
     registered_at: datetime
@@ -18,6 +18,7 @@ class VersionLife:
     state: VersionState
     decision: Decision | None = None
     deleted_at: datetime | None = None
+    waived: Decision | None = None
 
     @classmethod
     def of(cls, version: ModelVersion) -> "VersionLife":
@@ -85,6 +86,8 @@ def _then(life: VersionLife, known: list[AliasChange], at: datetime) -> VersionT
     crowned = [each.decision for each in known if each.alias is Alias.CHAMPION and each.number == life.number]
     if crowned:
         state, decision = VersionState.PROMOTED, crowned[-1]
+    elif life.waived and life.waived.at <= at:
+        state, decision = VersionState.WAIVED, life.waived
     elif life.state is not VersionState.PROMOTED and life.decision and life.decision.at <= at:
         state, decision = life.state, life.decision
     return VersionThen(life.number, state, decision, life.registered_at)

@@ -17,8 +17,9 @@ from contracts.registered_models import (
 from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Subscription
 from services.registry.domain import Alias, AliasChange, Decision, VersionState
+from services.registry.mlflow.identity import MLFLOW
 from services.registry.models.domain import NewVersion
-from services.registry.models.naming import OWN_ALIASES
+from services.registry.models.naming import GONE, OWN_ALIASES
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
 from services.registry.ports import AliasHistory
 
@@ -55,7 +56,7 @@ async def tagged(event: ModelTagged, models: NamedModels, versions: NamedVersion
 
 async def model_deleted(event: ModelDeleted, models: NamedModels) -> list[Message]:
     """Delete it with its versions."""
-    await models.delete(event.pipeline, at=event.at)
+    await models.delete(event.pipeline, Decision(event.deleted_by or MLFLOW, GONE, event.at))
     return []
 
 

@@ -1,6 +1,7 @@
 """What looking back needs from outside."""
 
 from collections.abc import AsyncIterable
+from datetime import datetime
 from typing import Protocol
 
 from contracts.envelope import Envelope
@@ -22,8 +23,8 @@ class State(Protocol):
 class Lives(Protocol):
     """What became of the versions of any model, deleted ones included."""
 
-    async def models(self) -> list[str]:
-        """List the names of the models there are."""
+    async def models(self, at: datetime) -> list[str]:
+        """List the names of the models there are, and of those deleted since that had versions."""
 
     async def of_model(self, pipeline: PipelineName) -> list[VersionLife] | None:
         """List a model's versions, newest first; None if there is no such model."""

@@ -1,8 +1,9 @@
 """The registry's state in SQL, read table by table: a new table is part of the digest without anyone adding it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import Table, and_, exists, or_, select, text
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -49,10 +50,12 @@ class SqlLives:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def models(self) -> list[str]:
-        """List the names of the models there are."""
-        there = select(col(ModelRow.name)).where(col(ModelRow.deleted_at).is_(None)).order_by(col(ModelRow.name))
-        return list((await (await self._session.connection()).execute(there)).scalars())
+    async def models(self, at: datetime) -> list[str]:
+        """List the names of the models there are, and of those deleted since that had versions."""
+        had_versions = exists().where(col(VersionRow.pipeline) == ModelRow.pipeline)
+        there = or_(col(ModelRow.deleted_at).is_(None), and_(col(ModelRow.deleted_at) > at, had_versions))
+        names = select(col(ModelRow.name)).where(there).order_by(col(ModelRow.name))
+        return list((await (await self._session.connection()).execute(names)).scalars())
 
     async def of_model(self, pipeline: PipelineName) -> list[VersionLife] | None:
         """List a model's versions, newest first, without their documents; None if there is no such model."""
@@ -81,6 +84,7 @@ _LIFE = (
     col(VersionRow.decision_reason),
     col(VersionRow.decided_at),
     col(VersionRow.deleted_at),
+    col(VersionRow.approvals),
 )
 
 
@@ -93,10 +97,13 @@ def _life(
     reason: str | None,
     at: datetime | None,
     deleted_at: datetime | None,
+    approvals: Sequence[Mapping[str, str]],
 ) -> VersionLife:
     began = VersionState.AWAITING_APPROVAL if bundle_uri else VersionState.LOGGED
     decision = Decision(by, reason or "", at) if by and at else None
-    return VersionLife(number, registered_at, began, VersionState(state), decision, deleted_at)
+    given = [Decision(one["by"], one["reason"], datetime.fromisoformat(one["at"])) for one in approvals]
+    waived = given[-1] if given and began is VersionState.LOGGED else None
+    return VersionLife(number, registered_at, began, VersionState(state), decision, deleted_at, waived)
 
 
 class SqlKnownExperiments:

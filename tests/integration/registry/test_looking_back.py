@@ -45,6 +45,7 @@ from services.registry.settings import RegistrySettings
 from tests.contracts.examples import PIPELINE
 from tests.fakes.registry.examples import pipeline_registered, run_id, training_run_started
 from tests.fakes.registry.runs import leave_run
+from tests.fixtures.mlflow import S3, registry_of
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
 
@@ -232,6 +233,42 @@ async def waive_and_crown(world: World, client: MlflowClient) -> list[datetime]:
         await asyncio.to_thread(client.set_registered_model_alias, "Delays", "champion", version)
         moments.append(utc_now())
     return moments
+
+
+async def test_what_was_in_production_outlives_its_model(world: World) -> None:
+    async def waive(number: int) -> None:
+        await world.publish(WaiveModelVersionGates(pipeline="churn", version=number, waived_by="ada", reason="a trial"))
+        await said(world, ModelVersionGatesWaived, number)
+
+    async def seen(http: httpx.AsyncClient) -> list[Any]:
+        found = [(await http.get("/models/churn/as-of", params={"at": at.isoformat()})).json() for at in moments]
+        listed = [(await http.get("/as-of", params={"at": at.isoformat()})).json() for at in moments]
+        states = [[(version["version"], version["state"]) for version in one["versions"]] for one in found]
+        return [[one["aliases"]["champion"] for one in found], states, [len(models) for models in listed]]
+
+    moments: list[datetime] = []
+    async with registry_of(world) as client, httpx.AsyncClient(base_url=f"{client.url}/v1") as http:
+        for number in (1, 2):
+            await client.create_registered_model("churn")
+            await client.create_model_version("churn", S3)
+            await waive(number)
+            moments.append(utc_now())
+            await client.set_registered_model_alias("churn", "champion", number)
+            moments.append(utc_now())
+            await client.delete_registered_model("churn")
+            moments.append(utc_now())
+        before = await seen(http)
+
+    assert before == [
+        [None, 1, None, None, 2, None],
+        [[(1, "waived")], [(1, "promoted")], [], [(2, "waived")], [(2, "promoted")], []],
+        [1, 1, 1, 1, 1, 0],
+    ]
+    done = await rebuilt(world, replace=True)
+    assert done.before is not None
+    assert done.before.state == done.state
+    async with registry_of(world) as client, httpx.AsyncClient(base_url=f"{client.url}/v1") as http:
+        assert await seen(http) == before
 
 
 async def test_nothing_is_overwritten_unasked(sqlite_world: World, tmp_path: Path) -> None:
