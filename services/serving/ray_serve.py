@@ -13,7 +13,7 @@ from services.serving.domain import Deployment
 from services.serving.haproxy import DOOR, MODEL_PREFIX
 from services.serving.settings import ServingSettings
 
-GRPC_SERVICE = "services.serving.replica.grpc_model.add_to_server"
+GRPC_SERVICE = "services.serving.replica.grpc_entrance.add_to_server"
 FAILED = "DEPLOY_FAILED"
 TRY_FAILED_AGAIN_S = 30.0
 LOOK_AGAIN_S = 3.0
@@ -55,7 +55,11 @@ def applications(
         "name": DOOR,
         "route_prefix": "/",
         "import_path": "services.serving.replica.deployments:build_door",
-        "args": {**shared, "grpc_address": f"{_reachable(settings.serve_host)}:{settings.grpc_port}"},
+        "args": {
+            **shared,
+            "grpc_address": f"{_reachable(settings.serve_host)}:{settings.grpc_port}",
+            "max_request_bytes": settings.max_request_bytes,
+        },
         "deployments": [_deployment("door", {"num_replicas": 1}, settings, cpus=0)],
     }
     models: list[dict[str, Any]] = [

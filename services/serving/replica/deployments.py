@@ -20,8 +20,9 @@ from services.chassis.bus import connect
 from services.chassis.logs import LogFormat, set_up_logs
 from services.chassis.telemetry import Telemetry
 from services.serving.board import BusBoard
+from services.serving.ingress import LARGEST_MESSAGE_BYTES
 from services.serving.ports import Board
-from services.serving.replica import straight
+from services.serving.replica import room, straight
 from services.serving.replica.answering import Answering
 from services.serving.replica.batching import Limits
 from services.serving.replica.door import Door
@@ -32,6 +33,7 @@ from services.serving.replica.http import Inference
 from services.serving.replica.lookup import Precomputed
 from services.serving.replica.messages.serving import Messages
 from services.serving.replica.prediction_log import PredictionLog
+from services.serving.replica.room import Room
 from services.serving.replica.shelf import Shelf
 from services.serving.replica.straight import Entrance
 
@@ -48,6 +50,7 @@ class DoorSettings(Contract):
     log_level: str = "info"
     log_format: LogFormat = LogFormat.TEXT
     grpc_address: str = Field(description="Where the front takes gRPC.")
+    max_request_bytes: int = LARGEST_MESSAGE_BYTES
 
 
 @serve.deployment(name="replica")
@@ -105,10 +108,14 @@ class Replica(ModelMethods):
             look_up=self._precomputed.answer,
         )
         app = inference.app(self._lifespan)
+        room.here = Room(
+            max_ongoing=settings.max_ongoing_requests,
+            max_waiting=settings.max_queued_requests,
+            largest_bytes=settings.max_request_bytes,
+            patience_s=settings.request_timeout_s,
+        )
         if not settings.scales:
-            straight.entrance = Entrance(
-                app, max_ongoing=settings.max_ongoing_requests, max_waiting=settings.max_queued_requests
-            )
+            straight.entrance = Entrance(app, room.here)
         return app
 
     def check_health(self) -> None:
@@ -179,6 +186,7 @@ class DoorReplica(DoorMethods):
         """Make the application Serve hands requests to."""
         door = Door(lambda: self._board)
         self._face = DoorFace(door.all_answer, self._settings.grpc_address)
+        room.here = Room(largest_bytes=self._settings.max_request_bytes)
         return door.app(self._lifespan)
 
     @asynccontextmanager

@@ -128,22 +128,3 @@ async def told(
         context.set_code(grpc.StatusCode.INTERNAL)
         context.set_details(MODEL_FAILED)
     return empty()
-
-
-def add_to_server(_: object, server: grpc.aio.Server) -> None:
-    """Register the protocol's methods with a server of Serve, which has a way of its own to call them."""
-
-    def never(message: object, context: object) -> None:
-        raise NotImplementedError
-
-    service = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
-    handlers = {
-        method.name: grpc.unary_unary_rpc_method_handler(
-            never,
-            request_deserializer=getattr(pb, method.input_type.name).FromString,
-            response_serializer=getattr(pb, method.output_type.name).SerializeToString,
-        )
-        for method in service.methods
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
-    server.add_registered_method_handlers(service.full_name, handlers)

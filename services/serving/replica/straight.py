@@ -8,7 +8,6 @@ wait, and a refusal in the protocol's words.
 A replica whose number follows the load keeps the wrapper, since its counts are what the number follows.
 """
 
-import asyncio
 from socket import socket
 from typing import Any
 
@@ -16,34 +15,31 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.serving.haproxy import HOST
+from services.serving.replica import room
 from services.serving.replica.edge import refusal
 from services.serving.replica.errors import RETRY_AFTER_S
+from services.serving.replica.room import TOO_MANY, Room
 
+LARGEST_MESSAGE = "grpc.max_receive_message_length"
 OF_SERVE = "/-/"
 """Paths that Serve answers: the health HAProxy asks for, and routes."""
 
 
 class Entrance:
-    """A model's application behind bounds."""
+    """A model's application behind the bounds of this process."""
 
-    def __init__(self, app: ASGIApp, *, max_ongoing: int, max_waiting: int) -> None:
+    def __init__(self, app: ASGIApp, room: Room) -> None:
         self._app = app
-        self._places = asyncio.Semaphore(max_ongoing)
-        self._free = max_ongoing + max_waiting
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it at once."""
-        if not self._free:
-            message = "too many requests wait for this replica; come again"
-            refused = refusal(scope["path"], 503, message, {"retry-after": str(RETRY_AFTER_S)})
+        if self._room.is_full:
+            refused = refusal(scope["path"], 503, TOO_MANY, {"retry-after": str(RETRY_AFTER_S)})
             await refused(scope, receive, send)
             return
-        self._free -= 1
-        try:
-            async with self._places:
-                await self._app(scope, receive, send)
-        finally:
-            self._free += 1
+        async with self._room:
+            await self._app(scope, receive, send)
 
 
 entrance: Entrance | None = None
@@ -64,8 +60,14 @@ class Straight:
 
 def on_start() -> list[Middleware]:
     """Prepare a process of Serve; Serve calls it before a replica or its own proxy listens."""
-    from ray.serve._private import default_impl, replica
+    from ray.serve._private import default_impl, grpc_util, replica
 
+    # A message of gRPC is whole in memory before anybody is asked whether it is too large.
+    bounded = {
+        **dict(grpc_util.DEFAULT_GRPC_SERVER_OPTIONS),
+        "grpc.max_receive_message_length": room.here.largest_bytes,
+    }
+    grpc_util.DEFAULT_GRPC_SERVER_OPTIONS = list(bounded.items())
     # Serve binds its gRPC servers to every interface. HAProxy is on this machine and in front of all of them, and so
     # are the replicas that call one another.
     default_impl.add_grpc_address = _add_on_loopback

@@ -56,6 +56,7 @@ async def test_refusals_over_grpc_are_those_over_http(stage: Stage) -> None:
             unheld = refused(lambda: ask.infer(MODEL, inputs([1.0]), model_version="999"))
             single = refused(lambda: ask.infer(MODEL, [tensor("x", "FP32", np.zeros(1, np.float32))]))
             too_many = refused(lambda: ask.infer(MODEL, inputs([1.0] * 10_001)))
+            too_large = refused(lambda: ask.infer(MODEL, inputs([1.0] * 1_000_000)))
         unheld_over_http = await get(stage, f"/v2/models/{MODEL}/versions/999")
         too_many_over_http = await world.infer([1.0] * 10_001)
 
@@ -63,6 +64,8 @@ async def test_refusals_over_grpc_are_those_over_http(stage: Stage) -> None:
     assert unheld == ("StatusCode.NOT_FOUND", unheld_over_http.json()["error"])
     assert single == ("StatusCode.INVALID_ARGUMENT", "input 'x' is FP64, not 'FP32'; tensors are never cast")
     assert too_many == ("StatusCode.RESOURCE_EXHAUSTED", too_many_over_http.json()["error"])
+    assert too_large[0] == "StatusCode.RESOURCE_EXHAUSTED"
+    assert "larger than max" in too_large[1], "not read at all"
 
 
 async def test_killed_replica_costs_no_answer_while_another_lives(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from services.serving.replica import straight
+from services.serving.replica.room import Room
 from services.serving.replica.straight import Entrance, Straight
 
 MODEL = "/v2/models/flights/infer"
@@ -39,7 +40,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 def model() -> Iterator[Model]:
     model = Model()
-    straight.entrance = Entrance(model, max_ongoing=2, max_waiting=3)
+    straight.entrance = Entrance(model, Room(max_ongoing=2, max_waiting=3))
     yield model
     straight.entrance = None
 
