@@ -2,16 +2,14 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from pydantic import Field
 
+from contracts.dataset import Column, ColumnRole, ColumnType, DatasetContract
 from contracts.message import Command, Event
 from contracts.model import Contract, Digest, Uri, VersionNumber
-
-if TYPE_CHECKING:
-    from contracts.pipeline import Column, DatasetContract
 
 
 class Precompute(Contract):
@@ -32,7 +30,7 @@ class Precompute(Contract):
     timeout_s: float = Field(default=3600, gt=0, description="Longest one attempt may run.")
     max_attempts: int = Field(default=3, ge=1, le=10, description="How often a crashed job is started in all.")
 
-    def key_columns(self, dataset: "DatasetContract") -> tuple["Column", ...]:
+    def key_columns(self, dataset: DatasetContract) -> tuple[Column, ...]:
         """Find the columns that name a row.
 
         Raises:
@@ -41,11 +39,11 @@ class Precompute(Contract):
         declared = {column.name: column for column in dataset.columns}
         if unknown := [name for name in self.key if name not in declared]:
             raise ValueError(f"the key names columns that are not declared: {', '.join(unknown)}")
-        ids = [column.name for column in dataset.columns if column.role == "id"]
+        ids = [column.name for column in dataset.of_role(ColumnRole.ID)]
         found = tuple(declared[name] for name in self.key or ids)
         if not found:
             raise ValueError("precompute needs a key: give columns the role id, or name them in precompute.key")
-        if inexact := [column.name for column in found if column.type == "number"]:
+        if inexact := [column.name for column in found if column.type is ColumnType.NUMBER]:
             raise ValueError(f"a number is no key: {', '.join(inexact)}")
         return found
 

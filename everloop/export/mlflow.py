@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts.pipeline import Column, ColumnType
 from everloop.bundle.model import Scores
-from everloop.export.exporting import Source
+from everloop.export.source import Source
 from everloop.export.trial import answers_apart
 
 LOADER = "everloop.export.pyfunc"

@@ -15,7 +15,7 @@ from contracts.bundle import BundleFile, NumericColumn, OrdinalColumn, PreparedC
 from contracts.pipeline import Objective
 from everloop.bundle.model import FEATURES, Scores
 from everloop.bundle.rows import SCORE
-from everloop.export.exporting import ExportError, Source
+from everloop.export.source import ExportError, Source
 
 EXAMPLE = "example.json"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from everloop.bundle.model import Scores
-from everloop.export.exporting import ExportError
+from everloop.export.source import ExportError
 
 LONGEST_S = 120
 

@@ -9,7 +9,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from contracts.bundle import BundleFile
 from everloop.bundle.model import Scores
-from everloop.export.exporting import Source
+from everloop.export.source import Source
 from everloop.export.trial import answers_apart
 
 TIME = (1980, 1, 1, 0, 0, 0)

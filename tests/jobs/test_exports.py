@@ -11,7 +11,7 @@ import pytest
 from everloop import load_model, models
 from everloop.bundle.model import Model
 from everloop.export import ExportError, Form, export
-from everloop.export.exporting import Source
+from everloop.export.source import Source
 from tests.fixtures.flights import Flights, flights
 from tests.fixtures.patterns import PATTERNS
 from tests.fixtures.registry import RegistryServer, cache_dir
