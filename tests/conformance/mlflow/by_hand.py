@@ -7,13 +7,12 @@
     python -m tests.conformance.mlflow.by_hand .venv-bench/mlflow2/bin/python
 """
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conformance.mlflow.record import SESSION
+from tests.conformance.mlflow.session import started
 from tests.fixtures.registry_process import registry_process
 
 
@@ -21,9 +20,9 @@ def main(python: str) -> int:
     """Run the session with a registry of its own."""
     with TemporaryDirectory() as home, registry_process(Path(home)) as registry:
         return subprocess.run(
-            [Path(python).absolute(), "-P", SESSION, registry.url],
+            [Path(python).absolute(), *started.WORDS, registry.url],
             cwd=home,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            env=started.environment(),
             check=False,
         ).returncode
 

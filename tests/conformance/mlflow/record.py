@@ -12,7 +12,7 @@ from tests.conformance.mlflow.stories import STORIES
 from tests.fixtures.mlflow_server import stock_server
 
 HERE = Path(__file__).parent
-ANSWERS, SESSION = HERE / "answers", HERE / "session.py"
+ANSWERS = HERE / "answers"
 
 
 async def record(url: str) -> None:

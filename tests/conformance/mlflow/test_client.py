@@ -4,22 +4,21 @@ For MLflow 2, whose pins can't stand beside ours, by hand: ``python -m tests.con
 """
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 from services.registry.main import build
 from services.registry.settings import RegistrySettings
-from tests.conformance.mlflow.record import SESSION
+from tests.conformance.mlflow.session import started
 from tests.fixtures.services import World
 
 
 async def test_the_client_notices_nothing(sqlite_world: World, tmp_path: Path) -> None:
     async with sqlite_world.running(build(sqlite_world.settings(RegistrySettings))) as registry:
         session = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", SESSION, registry.url),
+            *(sys.executable, *started.WORDS, registry.url),
             cwd=tmp_path,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            env=started.environment(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
