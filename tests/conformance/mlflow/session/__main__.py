@@ -22,6 +22,7 @@ FLOWS: tuple[Callable[[], None], ...] = (
     *((models.logged_models,) if THREE else ()),
     autologs.autologging,
     autologs.autologging_lightgbm,
+    *((autologs.autologging_pytorch,) if THREE else ()),
 )
 
 
