@@ -58,7 +58,9 @@ def applications(
         "args": {
             **shared,
             "grpc_address": f"{_reachable(settings.serve_host)}:{settings.grpc_port}",
+            "front": f"http://{_reachable(settings.serve_host)}:{settings.serve_port}",
             "max_request_bytes": settings.max_request_bytes,
+            "requests_at_once": settings.requests_at_once,
         },
         "deployments": [_deployment("door", {"num_replicas": 1}, settings, cpus=0)],
     }

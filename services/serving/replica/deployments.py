@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pydantic import Field
 from ray import serve
 from starlette.applications import Starlette
@@ -32,6 +33,7 @@ from services.serving.replica.grpc_model import ModelFace, ModelMethods
 from services.serving.replica.http import Inference
 from services.serving.replica.lookup import Precomputed
 from services.serving.replica.messages.serving import Messages
+from services.serving.replica.messages.standing_in import LONGEST_WAKE_S, StandIn
 from services.serving.replica.prediction_log import PredictionLog
 from services.serving.replica.room import Room
 from services.serving.replica.shelf import Shelf
@@ -50,7 +52,9 @@ class DoorSettings(Contract):
     log_level: str = "info"
     log_format: LogFormat = LogFormat.TEXT
     grpc_address: str = Field(description="Where the front takes gRPC.")
+    front: str = Field(description="Where the front takes HTTP: a base URL.")
     max_request_bytes: int = LARGEST_MESSAGE_BYTES
+    requests_at_once: int = 32
 
 
 @serve.deployment(name="replica")
@@ -192,9 +196,16 @@ class DoorReplica(DoorMethods):
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         settings = self._settings
-        async with connect(settings.nats_url, name="front door", ca_file=settings.nats_ca_file) as bus:
+        async with (
+            connect(settings.nats_url, name="front door", ca_file=settings.nats_ca_file) as bus,
+            httpx.AsyncClient(base_url=settings.front, timeout=LONGEST_WAKE_S, trust_env=False) as front,
+            asyncio.TaskGroup() as tasks,
+        ):
             self._board = BusBoard(bus)
+            stand_in = StandIn(bus, self._board, front, at_once=settings.requests_at_once)
+            standing_in = tasks.create_task(stand_in.run())
             yield
+            standing_in.cancel()
             self._board = None
 
 

@@ -1,5 +1,6 @@
 """gRPC, several replicas and none at all, on a real Ray behind its HAProxy."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ import pytest
 import tritonclient.grpc as triton
 
 from contracts.rollout import Rollout, Scaling
+from services.chassis.bus import NotOnBusError
+from services.chassis.delivery import Arrival
 from tests.fixtures.bundles import DEFINITION, STEP
 from tests.fixtures.waiting import eventually
-from tests.integration.serving.stage import MODEL, Stage, request, version_of
+from tests.integration.serving.stage import MODEL, ServingWorld, Stage, request, version_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -98,11 +101,15 @@ async def test_model_nobody_asks_costs_nothing_and_wakes_when_asked(stage: Stage
         await eventually(lambda: sleeps(stage), within_s=90)
         with client(stage) as ask:
             woken_over_grpc = ask.infer(MODEL, inputs([1.0]))
+
+        await eventually(lambda: sleeps(stage), within_s=90)
+        woken_over_nats = await eventually(lambda: asked_over_nats(world), within_s=90)
         await world.register(DEFINITION.rollout)
 
     assert asleep.json() == {"ready": True}
     assert version_of(woken.json()) == version
     assert woken_over_grpc.as_numpy("score").tolist() == [version * STEP + 1]
+    assert version_of(json.loads(woken_over_nats.body)) == version
 
 
 async def test_model_that_is_asked_more_gets_more_replicas(stage: Stage) -> None:
@@ -161,6 +168,15 @@ async def get(stage: Stage, path: str) -> httpx.Response:
     """Ask the front."""
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         return await http.get(f"http://127.0.0.1:{stage.ray_head.serve_port}{path}")
+
+
+async def asked_over_nats(world: ServingWorld) -> Arrival | None:
+    """Ask the model over core NATS; None while nobody hears there."""
+    asked = json.dumps(request([1.0])).encode()
+    try:
+        return await world.world.bus.request(f"inference.{MODEL}", asked, headers={}, timeout_s=60)
+    except NotOnBusError:
+        return None
 
 
 async def deployment(stage: Stage) -> dict[str, Any]:
