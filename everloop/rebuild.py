@@ -20,7 +20,7 @@ from contracts.pipeline import PipelineDefinition
 from contracts.training import CodeSnapshot
 from everloop import storage
 from everloop.bundle.code import PLATFORM, unpack
-from everloop.bundle.manifest import read_file, verify
+from everloop.bundle.manifest import read_file, read_manifest, verify
 
 
 class RebuildError(Exception):
@@ -44,8 +44,8 @@ class Rebuilt:
     expected_bundle_digest: Digest
     bundle_digest: Digest
     bundle_uri: Uri
-    golden_difference: float
-    """Largest difference between the two versions' answers to the golden requests."""
+    golden_difference: float | None
+    """Largest difference between the two versions' answers to the golden requests; None where these are gone."""
     allowed_difference: float
     """What the pipeline declares its trainer may differ by; 0: by nothing."""
     environment_differences: tuple[str, ...]
@@ -59,7 +59,8 @@ class Rebuilt:
     @property
     def equivalent(self) -> bool:
         """Whether they are the same, or answer alike as far as the pipeline asks for no more."""
-        return self.identical or self.golden_difference <= self.allowed_difference
+        close = self.golden_difference is not None and self.golden_difference <= self.allowed_difference
+        return self.identical or close
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -78,6 +79,7 @@ def rebuild(
     digest: Digest,
     directory: Path,
     *,
+    collected: bool = False,
     allow_different_environment: bool = False,
     timeout_s: float = 3600,
 ) -> Rebuilt:
@@ -87,6 +89,7 @@ def rebuild(
         bundle_uri: Directory of the version's bundle.
         digest: Its digest.
         directory: Where to work; the new bundle stays below it.
+        collected: Of its files only those are there that tell what it was; the manifest has the others' digests.
         allow_different_environment: Go on although other software is installed.
         timeout_s: Longest the training may run.
 
@@ -96,7 +99,7 @@ def rebuild(
         RebuildError: The training failed.
         StorageError: The bundle or the dataset is not there any more.
     """
-    manifest = verify(bundle_uri, digest)
+    manifest = (read_manifest if collected else verify)(bundle_uri, digest)
     dataset = rows_of(bundle_uri, manifest.lineage.dataset)
     if faults := missing_rows(dataset):
         raise RebuildError(f"dataset version {dataset.version} can't be read: {'; '.join(faults)}")
@@ -117,7 +120,9 @@ def rebuild(
         expected_bundle_digest=digest,
         bundle_digest=bundle_digest,
         bundle_uri=report.bundle_uri,
-        golden_difference=_golden_difference(_golden(bundle_uri, manifest), _golden(report.bundle_uri, again)),
+        golden_difference=None
+        if collected
+        else _golden_difference(_golden(bundle_uri, manifest), _golden(report.bundle_uri, again)),
         allowed_difference=spec.definition.trainer.max_rebuild_difference,
         environment_differences=differences,
         report=report,

@@ -170,9 +170,7 @@ def rerun(
     from everloop.rebuild import RebuildError, rebuild
 
     async def work(platform: Any) -> Any:
-        from everloop.client.records import version_with_files
-
-        return await version_with_files(platform, model, version)
+        return await platform.get("registry", f"/v1/models/{model}/versions/{version}")
 
     kept = with_platform(home, work)
     place = find_home(home).root / "reruns"
@@ -185,6 +183,7 @@ def rerun(
             kept["bundle_uri"],
             kept["bundle_digest"],
             target,
+            collected=kept["collected_at"] is not None,
             allow_different_environment=allow_different_environment,
         )
     except RebuildError as error:
@@ -217,6 +216,8 @@ def rerun(
 def _verdict(made: "Rebuilt") -> str:
     if made.identical:
         return "[green]Identical, byte for byte.[/green]"
+    if made.golden_difference is None:
+        return "[yellow]Not identical; what it answered was collected, so how far apart they are is not known.[/yellow]"
     off = f"Not identical; answers differ by {made.golden_difference:g}"
     if made.equivalent:
         return f"[green]{off}, of {made.allowed_difference:g} the pipeline allows.[/green]"

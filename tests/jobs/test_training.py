@@ -12,9 +12,12 @@ from everloop import storage
 from everloop.bundle.manifest import BundleError, read_file, read_manifest, verify
 from everloop.bundle.model import Model
 from everloop.rebuild import DifferentEnvironmentError, RebuildError, rebuild
+from everloop.storage import StorageError
 from ray_jobs.environment import EnvironmentRefusedError, digest_of, installed
 from ray_jobs.train import train
 from ray_jobs.trainers import ParameterError
+from services.registry.garbage.domain import Place
+from services.registry.garbage.files import StoredFiles
 from tests.jobs.parcels import Parcels, champion
 
 
@@ -141,6 +144,19 @@ def test_a_version_is_rebuilt_without_the_pipelines_working_copy(parcels: Parcel
     assert rebuilt.identical
     assert rebuilt.bundle_digest == report.bundle_digest
     assert rebuilt.golden_difference == 0
+
+
+async def test_a_version_is_rebuilt_from_what_is_left_of_it(parcels: Parcels, tmp_path: Path) -> None:
+    report = train(parcels.spec())
+    run = Path(report.bundle_uri).parent
+    await StoredFiles(str(run.parent.parent)).erase(Place(f"runs/{run.name}", keep_record=True))
+    with pytest.raises(StorageError, match="golden"):
+        rebuild(report.bundle_uri, report.bundle_digest, tmp_path / "again")
+
+    rebuilt = rebuild(report.bundle_uri, report.bundle_digest, tmp_path / "again", collected=True)
+
+    assert rebuilt.identical
+    assert rebuilt.bundle_digest == report.bundle_digest
 
 
 def test_a_version_is_rebuilt_from_rows_that_came_with_it(parcels: Parcels, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def test_other_bytes_are_equivalent_only_as_far_as_the_pipeline_says() -> None:
     assert not OTHER.equivalent
     assert replace(OTHER, allowed_difference=1e-5).equivalent
     assert not replace(OTHER, allowed_difference=1e-7).equivalent
+    assert not replace(OTHER, allowed_difference=1e-5, golden_difference=None).equivalent
 
 
 def test_other_bytes_are_explained_by_what_is_known_to_differ() -> None:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from contracts.bundle import MANIFEST, BundleFile
+from contracts.bundle import MANIFEST
+from contracts.bundle import BundleFile as File
 from contracts.model import PipelineName
 
 RECORD = frozenset(
     {"spec.json", "report.json", "record.json"}
-    | {f"bundle/{name}" for name in (MANIFEST, BundleFile.DEFINITION, BundleFile.CARD)}
+    | {f"bundle/{name}" for name in (MANIFEST, File.DEFINITION, File.CODE, File.ENVIRONMENT, File.METRICS, File.CARD)}
 )
 """Of a version's files those that tell what it was and why it was decided about as it was; they stay."""
 
