@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from services.registry.keys import key_of
+from tests.fixtures.mlflow import S3, registry_of
 from tests.fixtures.services import World
 from tests.integration.registry.test_approvals import everloop
-from tests.integration.registry.test_mlflow_models import S3, impatient, running
-
-__all__ = ["impatient"]
 
 NAME = "Late flights"
 KEY = key_of(NAME)
@@ -16,7 +14,7 @@ KEY = key_of(NAME)
 async def test_the_command_line_declares_gates_and_waives_them(sqlite_world: World, tmp_path: Path) -> None:
     file = tmp_path / "gates.toml"
     file.write_text('[[gates]]\nkind = "absolute"\nmetric = "auc"\nat_least = 0.6\n')
-    async with running(sqlite_world) as client:
+    async with registry_of(sqlite_world) as client:
         await client.create_registered_model(NAME)
         await client.create_model_version(NAME, S3)
         who = ("--reason", "as good as by hand", "--by", "ada")
