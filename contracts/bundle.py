@@ -41,6 +41,17 @@ class ModelFormat(StrEnum):
     ONNX = "onnx"
 
 
+class LoggedFile(StrEnum):
+    """Files of a bundle made of what an MLflow client logged, besides the manifest."""
+
+    MODEL = "model.onnx"
+    DESCRIPTION = "MLmodel"
+    """As it was logged."""
+    CARD = "card.md"
+    GOLDEN = "golden.json"
+    """Only where an input example was logged."""
+
+
 class DataType(StrEnum):
     """Tensor types of the Open Inference Protocol that signatures use."""
 
@@ -53,7 +64,7 @@ class DataType(StrEnum):
 class TensorSpec(Contract):
     """One named input or output; its first dimension is the row, of any length."""
 
-    name: ColumnName
+    name: str = Field(min_length=1, max_length=250, description="A pipeline's column, or as it was logged.")
     datatype: DataType
     nullable: bool = False
     non_finite: NonFinite = Field(default=NonFinite.NAN_IS_MISSING, description="What NaN and infinities are.")
@@ -143,7 +154,7 @@ class Importance(Contract):
 class GoldenRequests(Contract):
     """Rows with the answers the training job got for them, asked again before a version sees traffic."""
 
-    inputs: dict[ColumnName, tuple[bool | int | float | str | None, ...]]
+    inputs: dict[str, tuple[bool | int | float | str | None, ...]]
     scores: tuple[float, ...] = Field(min_length=1)
 
 
@@ -188,15 +199,9 @@ class FileEntry(Contract):
     size_bytes: int = Field(ge=0)
 
 
-class Manifest(Contract):
-    """The table of contents of a bundle. Nothing in a bundle is used before its digest agrees."""
+class Contents(Contract):
+    """What a bundle holds. Nothing in a bundle is used before its digest agrees."""
 
-    schema_version: Literal[1] = 1
-    pipeline: PipelineName
-    objective: Objective
-    format: ModelFormat = ModelFormat.ONNX
-    signature: Signature
-    lineage: Lineage
     files: tuple[FileEntry, ...]
 
     def entry(self, path: str) -> FileEntry:
@@ -209,3 +214,41 @@ class Manifest(Contract):
             if file.path == path:
                 return file
         raise KeyError(path)
+
+
+class Manifest(Contents):
+    """The table of contents of a bundle that a pipeline's run left."""
+
+    schema_version: Literal[1] = 1
+    pipeline: PipelineName
+    objective: Objective
+    format: ModelFormat = ModelFormat.ONNX
+    signature: Signature
+    lineage: Lineage
+
+
+class LoggedArtifact(Contract):
+    """One file as a client logged it."""
+
+    path: str = Field(min_length=1, max_length=1000, description="Below the directory of the model, with slashes.")
+    digest: Digest
+    size_bytes: int = Field(ge=0)
+
+
+class LoggedOrigin(Contract):
+    """Where a model came from that was only logged. Its data, code, environment and seed nobody can tell."""
+
+    source: str = Field(description="As the client gave it when it registered the version.")
+    run_id: str | None = Field(default=None, description="The run that made it, as MLflow's clients name runs.")
+    model_id: str | None = Field(default=None, description="The logged model it is, as MLflow's clients name those.")
+    files: tuple[LoggedArtifact, ...] = Field(min_length=1, description="All that was logged, the model file included.")
+
+
+class LoggedManifest(Contents):
+    """The table of contents of a bundle made of what an MLflow client logged."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["logged"] = "logged"
+    format: ModelFormat = ModelFormat.ONNX
+    signature: Signature
+    logged: LoggedOrigin

@@ -177,6 +177,8 @@ class PromotionKind(StrEnum):
     GATES = "gates"
     APPROVAL = "approval"
     ROLLBACK = "rollback"
+    WAIVER = "waiver"
+    """A person answers for a version that was only logged."""
 
 
 class ModelVersionPromoted(Event):

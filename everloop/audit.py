@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from contracts.bundle import BundleFile, DatasetRef
+from contracts.bundle import BundleFile, DatasetRef, LoggedManifest
 from contracts.ingestion import IngestMode
 from contracts.model import Digest, Uri
 from everloop import storage
-from everloop.bundle.manifest import BundleError, read_file, read_manifest, verify
+from everloop.bundle.manifest import BundleError, read_file, read_manifest, verify_contents
 from everloop.rebuild import environment_differences, missing_rows, rows_of
 
 
@@ -96,9 +96,11 @@ def _named(uri: Uri, digest: Digest) -> Callable[[], tuple[str, ...]]:
 
 def _bundle(uri: Uri, digest: Digest) -> tuple[str, ...]:
     try:
-        manifest = verify(uri, digest)
+        manifest = verify_contents(uri, digest)
     except (BundleError, storage.StorageError) as error:
         return (str(error),)
+    if isinstance(manifest, LoggedManifest):
+        return ()
     return missing_rows(rows_of(uri, manifest.lineage.dataset))
 
 

@@ -9,6 +9,7 @@ import pyarrow.types as kinds
 
 from contracts.pipeline import Column, ColumnType, DatasetContract
 from everloop.bundle.explaining import Attributions
+from everloop.bundle.logged import LoggedModel
 from everloop.bundle.model import Model, Scores
 from everloop.bundle.rows import InputError, arrow_type
 
@@ -24,18 +25,22 @@ Columns = Mapping[str, Sequence[object]]
 Rows = Columns | Sequence[Mapping[str, object]] | ArrowTable
 
 
-def predict(model: Model, rows: Rows) -> Scores:
+def predict(model: Model | LoggedModel, rows: Rows) -> Scores:
     """Score rows in any form; see ``LoadedModel.predict``.
 
     Raises:
         InputError: A column lacks, is unknown, of another kind, or has a null it must not have.
     """
+    if isinstance(model, LoggedModel):
+        return model.predict(_plain(rows, [spec.name for spec in model.signature.inputs]))
     asked = _read(rows, model.definition.dataset)
     return model.predict_table(asked) if isinstance(asked, pa.Table) else model.predict(asked)
 
 
-def explain(model: Model, rows: Rows) -> Attributions:
+def explain(model: Model | LoggedModel, rows: Rows) -> Attributions:
     """Explain rows in any form. Raises as ``predict`` and ``Model.explain`` do."""
+    if isinstance(model, LoggedModel):
+        return model.explain({})
     asked = _read(rows, model.definition.dataset)
     return model.explain(asked.to_pydict() if isinstance(asked, pa.Table) else asked)
 
@@ -49,15 +54,26 @@ def _read(rows: Rows, dataset: DatasetContract) -> Columns | pa.Table:
     if isinstance(rows, Mapping):
         return rows
     if isinstance(rows, Sequence):
-        return _columns(rows, dataset)
+        return _columns(rows, [column.name for column in dataset.features])
     table = pa.table(rows)
     if missing := [column.name for column in dataset.features if column.name not in table.column_names]:
         raise InputError(f"missing: {', '.join(missing)}")
     return pa.table({column.name: _typed(table[column.name], column) for column in dataset.features})
 
 
-def _columns(rows: Sequence[Mapping[str, object]], dataset: DatasetContract) -> Columns:
-    names = [column.name for column in dataset.features]
+def _plain(rows: Rows, names: Sequence[str]) -> Columns:
+    """Read rows as columns of plain values, whatever their types; the model tells what it does not take."""
+    if isinstance(rows, Mapping):
+        return rows
+    if isinstance(rows, Sequence):
+        return _columns(rows, names)
+    table = pa.table(rows)
+    if missing := [name for name in names if name not in table.column_names]:
+        raise InputError(f"missing: {', '.join(missing)}")
+    return {name: table[name].to_pylist() for name in names}
+
+
+def _columns(rows: Sequence[Mapping[str, object]], names: Sequence[str]) -> Columns:
     for place, row in enumerate(rows):
         if unknown := sorted(set(row) - set(names)):
             raise InputError(f"row {place}: unknown: {', '.join(unknown)}; the features are {', '.join(names)}")

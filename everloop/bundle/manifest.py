@@ -1,14 +1,38 @@
 """Bundles on storage: written once, manifest last; read only where every digest agrees."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from contracts.bundle import MANIFEST, BundleFile, FileEntry, Lineage, Manifest, Signature
+from contracts.bundle import (
+    MANIFEST,
+    BundleFile,
+    Contents,
+    FileEntry,
+    Lineage,
+    LoggedFile,
+    LoggedManifest,
+    LoggedOrigin,
+    Manifest,
+    Signature,
+)
 from contracts.model import Contract, Digest, Uri
 from contracts.pipeline import PipelineDefinition
 from everloop import storage
+
+EVERY_FILE = frozenset(file.value for file in BundleFile)
+LOGGED_FILES = frozenset({LoggedFile.MODEL.value, LoggedFile.DESCRIPTION.value, LoggedFile.CARD.value})
+UNTOLD = "nothing tells its data and its code, so it can't be built again"
+_ANY: TypeAdapter[Manifest | LoggedManifest] = TypeAdapter(Manifest | LoggedManifest)
+
+
+class Place(NamedTuple):
+    """Where a bundle is, and which."""
+
+    uri: Uri
+    digest: Digest
 
 
 class BundleError(Exception):
@@ -54,27 +78,38 @@ def write_bundle(
         BundleError: A file every bundle has is missing.
         StorageError: The place cannot be written.
     """
-    if missing := {file.value for file in BundleFile} - set(files):
-        raise BundleError("incomplete", f"a bundle also needs {', '.join(sorted(missing))}")
+    _complete(EVERY_FILE, files, "a bundle")
     manifest = Manifest(
         pipeline=definition.name,
         objective=definition.objective,
         signature=signature,
         lineage=lineage,
-        files=tuple(
-            FileEntry(path=path, digest=storage.digest(content), size_bytes=len(content))
-            for path, content in sorted(files.items())
-        ),
+        files=_entries(files),
     )
-    for path, content in sorted(files.items()):
-        storage.write_bytes(storage.join(uri, path), content)
-    written = canonical(manifest)
-    storage.write_bytes(storage.join(uri, MANIFEST), written)
-    return storage.digest(written)
+    return _write(uri, files, manifest)
 
 
-def read_manifest(uri: Uri, digest: Digest | None) -> Manifest:
-    """Read a bundle's manifest.
+def write_logged(store_uri: Uri, files: Mapping[str, bytes], *, signature: Signature, logged: LoggedOrigin) -> Place:
+    """Write a bundle of what a client logged, under its own digest.
+
+    Args:
+        store_uri: Directory of such bundles.
+        files: Every file but the manifest, by name.
+        signature: What the model is asked with and answers.
+        logged: Where it came from.
+
+    Raises:
+        BundleError: A file every such bundle has is missing.
+        StorageError: The place cannot be written.
+    """
+    _complete(LOGGED_FILES, files, "a bundle")
+    manifest = LoggedManifest(signature=signature, logged=logged, files=_entries(files))
+    uri = storage.join(store_uri, storage.digest(canonical(manifest)).removeprefix("sha256:"))
+    return Place(uri, _write(uri, files, manifest))
+
+
+def read_contents(uri: Uri, digest: Digest | None) -> Manifest | LoggedManifest:
+    """Read the manifest of any bundle.
 
     Args:
         uri: Directory of the bundle.
@@ -88,12 +123,22 @@ def read_manifest(uri: Uri, digest: Digest | None) -> Manifest:
     if digest is not None and (found := storage.digest(content)) != digest:
         raise BundleError("digest_mismatch", f"the manifest of {uri} is {found}, expected {digest}")
     try:
-        return Manifest.model_validate_json(content)
+        return _ANY.validate_json(content)
     except ValidationError as error:
         raise BundleError("manifest_invalid", f"{uri}: {error}") from error
 
 
-def read_file(uri: Uri, manifest: Manifest, path: str) -> bytes:
+def read_manifest(uri: Uri, digest: Digest | None) -> Manifest:
+    """Read the manifest of a bundle that a pipeline's run left; as `read_contents`.
+
+    Raises:
+        BundleError: It is unreadable, another bundle than expected, or made of what was only logged.
+        StorageError: It is not there.
+    """
+    return _of_a_run(uri, read_contents(uri, digest))
+
+
+def read_file(uri: Uri, manifest: Contents, path: str) -> bytes:
     """Read one file of a bundle.
 
     Raises:
@@ -110,16 +155,67 @@ def read_file(uri: Uri, manifest: Manifest, path: str) -> bytes:
     return content
 
 
-def verify(uri: Uri, digest: Digest | None) -> Manifest:
+def read_files(uri: Uri, manifest: Manifest | LoggedManifest) -> dict[str, bytes]:
     """Read every file of a bundle and hold it against its digest.
 
     Raises:
         BundleError: A file every bundle has is missing, or any file's bytes are others.
         StorageError: A file cannot be read.
     """
-    manifest = read_manifest(uri, digest)
-    if missing := {file.value for file in BundleFile} - {entry.path for entry in manifest.files}:
-        raise BundleError("incomplete", f"{uri} lacks {', '.join(sorted(missing))}")
+    _check_names(uri, manifest)
+    return {entry.path: read_file(uri, manifest, entry.path) for entry in manifest.files}
+
+
+def verify(uri: Uri, digest: Digest | None) -> Manifest:
+    """Verify a bundle that a pipeline's run left; as `verify_contents`.
+
+    Raises:
+        BundleError: A digest disagrees, a file every bundle has is missing, or it is made of what was only logged.
+        StorageError: A file cannot be read.
+    """
+    return _of_a_run(uri, verify_contents(uri, digest))
+
+
+def verify_contents(uri: Uri, digest: Digest | None) -> Manifest | LoggedManifest:
+    """Read every file of any bundle and hold it against its digest.
+
+    Raises:
+        BundleError: A file every bundle has is missing, or any file's bytes are others.
+        StorageError: A file cannot be read.
+    """
+    manifest = read_contents(uri, digest)
+    _check_names(uri, manifest)
     for entry in manifest.files:
         read_file(uri, manifest, entry.path)
     return manifest
+
+
+def _of_a_run(uri: Uri, manifest: Manifest | LoggedManifest) -> Manifest:
+    if isinstance(manifest, LoggedManifest):
+        raise BundleError("only_logged", f"{uri} is what an MLflow client logged; {UNTOLD}")
+    return manifest
+
+
+def _check_names(uri: Uri, manifest: Manifest | LoggedManifest) -> None:
+    needed = LOGGED_FILES if isinstance(manifest, LoggedManifest) else EVERY_FILE
+    _complete(needed, {entry.path for entry in manifest.files}, uri)
+
+
+def _complete(needed: Collection[str], found: Collection[str], what: str) -> None:
+    if missing := set(needed) - set(found):
+        raise BundleError("incomplete", f"{what} lacks {', '.join(sorted(missing))}")
+
+
+def _entries(files: Mapping[str, bytes]) -> tuple[FileEntry, ...]:
+    return tuple(
+        FileEntry(path=path, digest=storage.digest(content), size_bytes=len(content))
+        for path, content in sorted(files.items())
+    )
+
+
+def _write(uri: Uri, files: Mapping[str, bytes], manifest: Contents) -> Digest:
+    for path, content in sorted(files.items()):
+        storage.write_bytes(storage.join(uri, path), content)
+    written = canonical(manifest)
+    storage.write_bytes(storage.join(uri, MANIFEST), written)
+    return storage.digest(written)

@@ -10,34 +10,63 @@ import onnxruntime
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from contracts.bundle import BundleFile, GoldenRequests, Manifest, OptionalFile, Preparation
+from contracts.bundle import BundleFile, GoldenRequests, Manifest, OptionalFile, Preparation, Signature
 from contracts.model import Digest, Uri
 from contracts.pipeline import PipelineDefinition
 from everloop.bundle.code import PIPELINE, load_pipeline, unpack
 from everloop.bundle.explaining import Attributions, Explainer, make_explainer
-from everloop.bundle.manifest import BundleError, read_file, read_manifest
+from everloop.bundle.manifest import BundleError, read_files, read_manifest
 from everloop.bundle.preparation import Preparer
 from everloop.bundle.rows import SCORE, FeatureRows, typed_rows
 from everloop.sdk import Features
 
 Scores = NDArray[np.float64]
+Columns = Mapping[str, Sequence[object]]
+"""Plain values by column, all of one length."""
 FEATURES = "features"
 """Name of the model file's one input: the prepared matrix, float32, shape (rows, columns)."""
+
+
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
+    """Open a model file, to be asked from one thread at a time.
+
+    Raises:
+        Exception: Of onnxruntime's, if it is no such file.
+    """
+    options = onnxruntime.SessionOptions()
+    # One row is the common request: a thread pool would cost more than it gives, and reorder sums.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def check_answers(predict: Callable[[Columns], Scores], golden: GoldenRequests, max_difference: float) -> float:
+    """Ask golden requests again, all at once and the first one alone.
+
+    Returns:
+        The largest difference from the recorded answers.
+
+    Raises:
+        BundleError: It is larger than allowed.
+    """
+    first = {name: values[:1] for name, values in golden.inputs.items()}
+    answers = np.append(predict(golden.inputs), predict(first))
+    expected = np.append(golden.scores, golden.scores[:1])
+    difference = float(np.max(np.abs(answers - expected)))
+    if not difference <= max_difference:
+        raise BundleError("golden_mismatch", f"answers differ by {difference:g}, allowed {max_difference:g}")
+    return difference
 
 
 class Scorer:
     """Feature function, preparation and model file, one after the other."""
 
     def __init__(self, features: Features, preparation: Preparation, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        # One row is the common request: a thread pool would cost more than it gives, and reorder sums.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         self._parts = (features, preparation, model)
         self._features = features
         self._prepare = Preparer(preparation)
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(model)
 
     def __call__(self, rows: pa.Table) -> Scores:
         """Score rows.
@@ -84,6 +113,16 @@ class Model:
         # Made when the first explanation is asked for: reading trees costs more than loading the model.
         self._explainer = cache(explainer)
 
+    @property
+    def signature(self) -> Signature:
+        """What it is asked with and what it answers."""
+        return self.manifest.signature
+
+    @property
+    def max_golden_difference(self) -> float:
+        """How far golden answers may be off."""
+        return self.definition.rollout.max_golden_difference
+
     @classmethod
     def load(cls, bundle_uri: Uri, digest: Digest | None, cache_dir: Path | None = None) -> "Model":
         """Fetch a bundle, verify every file and make it ready to answer.
@@ -98,9 +137,7 @@ class Model:
             StorageError: A file is not there.
         """
         manifest = read_manifest(bundle_uri, digest)
-        files = {entry.path: read_file(bundle_uri, manifest, entry.path) for entry in manifest.files}
-        if missing := {file.value for file in BundleFile} - set(files):
-            raise BundleError("incomplete", f"{bundle_uri} lacks {', '.join(sorted(missing))}")
+        files = read_files(bundle_uri, manifest)
         code_digest = manifest.entry(BundleFile.CODE).digest.removeprefix("sha256:")
         with TemporaryDirectory(prefix="everloop-code-") as temporary:
             directory = (cache_dir or Path(temporary)) / code_digest
@@ -121,7 +158,7 @@ class Model:
         """Travel to a Ray worker as parts: an explainer that is made once can't."""
         return type(self), self._parts
 
-    def predict(self, columns: Mapping[str, Sequence[object]]) -> Scores:
+    def predict(self, columns: Columns) -> Scores:
         """Score rows given as plain values by feature column.
 
         Returns:
@@ -132,7 +169,7 @@ class Model:
         """
         return self._scorer(self._rows(columns))
 
-    def explain(self, columns: Mapping[str, Sequence[object]]) -> Attributions:
+    def explain(self, columns: Columns) -> Attributions:
         """Tell what each of the model's columns added to the scores of rows, given as for ``predict``.
 
         Raises:
@@ -142,7 +179,7 @@ class Model:
         """
         return self._explainer()(self.prepared(columns))
 
-    def prepared(self, columns: Mapping[str, Sequence[object]]) -> NDArray[np.float32]:
+    def prepared(self, columns: Columns) -> NDArray[np.float32]:
         """Prepare rows, given as for ``predict``, for the model file: shape (n, columns).
 
         Raises:
@@ -159,18 +196,5 @@ class Model:
         return self._scorer(typed_rows(rows, self.definition.dataset))
 
     def check_golden(self, max_difference: float) -> float:
-        """Ask the golden requests again, all at once and the first one alone.
-
-        Returns:
-            The largest difference from the recorded answers.
-
-        Raises:
-            BundleError: It is larger than allowed.
-        """
-        first = {name: values[:1] for name, values in self.golden.inputs.items()}
-        answers = np.append(self.predict(self.golden.inputs), self.predict(first))
-        expected = np.append(self.golden.scores, self.golden.scores[:1])
-        difference = float(np.max(np.abs(answers - expected)))
-        if not difference <= max_difference:
-            raise BundleError("golden_mismatch", f"answers differ by {difference:g}, allowed {max_difference:g}")
-        return difference
+        """Ask the golden requests again; as `check_answers`."""
+        return check_answers(self.predict, self.golden, max_difference)

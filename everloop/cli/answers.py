@@ -102,10 +102,16 @@ def why_tree(answer: "Why") -> "Tree":
     if asked.trace_id:
         told.add(f"[dim]everloop trace {asked.trace_id}[/dim]")
     model = tree.add(f"by [bold]{answer.model['name']} version {answer.model['version']}[/bold]")
-    model.add(f"model   {answer.model['model_digest']}")
+    if "model_digest" in answer.model:
+        model.add(f"model   {answer.model['model_digest']}")
     model.add(f"bundle  {answer.model['bundle_digest']}  [dim]{answer.model['bundle_uri']}[/dim]")
     model.add(f"metrics {metrics(answer.model['metrics'])}")
-    _run_branch(tree, answer)
+    if answer.code:
+        _run_branch(tree, answer)
+    else:
+        tree.add(
+            f"logged by MLflow run {answer.run['run_id'] or 'unknown'}  [dim]{escape(answer.model['source'])}[/dim]"
+        )
     promotion = answer.promotion
     promoted = tree.add(
         f"promoted by [bold]{escape(promotion.get('by', 'unknown'))}[/bold] {when(promotion.get('at')) or ''}".rstrip()

@@ -84,16 +84,21 @@ def show(
 
     Example: everloop bundle show flight_delays/3
     """
-    from everloop.bundle.manifest import read_manifest
+    from contracts.bundle import LoggedManifest
+    from everloop.bundle.manifest import UNTOLD, read_contents
 
     place, digest, version = _find(name, registry, home, offline=offline)
-    manifest = read_manifest(place, digest)
+    manifest = read_contents(place, digest)
     if as_json:
         show_json({"version": version, "bundle_digest": digest, "uri": place, **manifest.model_dump(mode="json")})
         return
-    say(f"[bold]{manifest.pipeline}{f' {version}' if version else ''}[/bold]  {manifest.objective.value}")
-    made = manifest.lineage
-    pairs({"bundle": digest, "in": place, "run": made.run_id, "dataset": made.dataset.version, "seed": made.seed})
+    if isinstance(manifest, LoggedManifest):
+        say(f"[bold]{name}[/bold]  logged by an MLflow client")
+        pairs({"bundle": digest, "in": place, "source": manifest.logged.source, "not known": UNTOLD})
+    else:
+        say(f"[bold]{manifest.pipeline}{f' {version}' if version else ''}[/bold]  {manifest.objective.value}")
+        made = manifest.lineage
+        pairs({"bundle": digest, "in": place, "run": made.run_id, "dataset": made.dataset.version, "seed": made.seed})
     table(
         ("Input", "Type", "May be missing"),
         ((spec.name, spec.datatype.value, "yes" if spec.nullable else None) for spec in manifest.signature.inputs),
@@ -113,19 +118,20 @@ def verify(
 
     Example: everloop bundle verify flight_delays@champion
     """
-    from everloop.bundle.manifest import verify as verify_files
-    from everloop.bundle.model import Model
+    from everloop.bundle.logged import load_any
+    from everloop.bundle.manifest import verify_contents
 
     place, digest, version = _find(name, registry, home, offline=offline)
-    manifest = verify_files(place, digest)
-    model = Model.load(place, digest)
-    difference = model.check_golden(model.definition.rollout.max_golden_difference)
+    manifest = verify_contents(place, digest)
+    model = load_any(place, digest)
+    difference = model.check_golden(model.max_golden_difference)
+    asked = len(model.golden.scores) if model.golden else 0
     if as_json:
         show_json({"version": version, "files": len(manifest.files), "golden_difference": difference})
     else:
         say(
             f"{len(manifest.files)} files are what they should be; "
-            f"{len(model.golden.scores)} golden answers differ by {difference:g} at most."
+            f"{asked} golden answers differ by {difference:g} at most."
         )
 
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from everloop.cli import options
-from everloop.cli.models import show_version
 from everloop.cli.output import commit_of, console, number, say, show_json, table, when
 from everloop.cli.session import with_platform
+from everloop.cli.versions import show_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,19 +106,17 @@ def lineage_tree(found: "Lineage") -> "Tree":
 def _draw(tree: "Tree", one: "Branch") -> None:
     from rich.markup import escape
 
-    known, made = one.known, one.known["lineage"]
+    from everloop.client.records import is_logged
+
+    known = one.known
     standing = f"{known['state']} {' '.join(known['aliases'])}".rstrip()
     version = tree.add(f"[bold]{one.model} version {one.version}[/bold]  {standing}")
-    data = version.add(f"from dataset version {made['dataset']['version']}  {made['dataset']['digest']}")
-    if one.data:
-        data.add(f"newest file  {one.data['raw_digest']}  [dim]{escape(one.data['raw_uri'])}[/dim]")
-    run = version.add(f"by run {made['run_id']}")
-    if one.run:
-        cause = one.run["cause"]
-        run.add(f"because of {cause['kind']}  {escape(cause.get('reason') or '')}".rstrip())
-        run.add(f"[dim]everloop trace {one.run['correlation_id']}[/dim]")
-    version.add(f"by code {made['code_digest']}  {commit_of(made)}".rstrip())
-    version.add(f"in environment {made['environment_digest']}")
+    if is_logged(known):
+        version.add(f"logged by MLflow run {known['run_id'] or 'unknown'}  [dim]{escape(known['source'])}[/dim]")
+        if known["serving"]:
+            version.add(escape(known["serving"]))
+    else:
+        _draw_origin(version, one)
     if decided := known["decision"]:
         version.add(f"{known['state']} by {escape(decided['by'])} {when(decided['at'])}")
     for move in one.moves:
@@ -135,6 +133,22 @@ def _draw(tree: "Tree", one: "Branch") -> None:
             newest.add(f"[dim]everloop why {prediction}[/dim]")
     for name, reason in one.missing.items():
         version.add(f"[dim]{name} is not known: {escape(reason)}[/dim]")
+
+
+def _draw_origin(version: "Tree", one: "Branch") -> None:
+    from rich.markup import escape
+
+    made = one.known["lineage"]
+    data = version.add(f"from dataset version {made['dataset']['version']}  {made['dataset']['digest']}")
+    if one.data:
+        data.add(f"newest file  {one.data['raw_digest']}  [dim]{escape(one.data['raw_uri'])}[/dim]")
+    run = version.add(f"by run {made['run_id']}")
+    if one.run:
+        cause = one.run["cause"]
+        run.add(f"because of {cause['kind']}  {escape(cause.get('reason') or '')}".rstrip())
+        run.add(f"[dim]everloop trace {one.run['correlation_id']}[/dim]")
+    version.add(f"by code {made['code_digest']}  {commit_of(made)}".rstrip())
+    version.add(f"in environment {made['environment_digest']}")
 
 
 def _draw_original(version: "Tree", original: "Mapping[str, Any]") -> None:

@@ -7,14 +7,13 @@ import typer
 
 from everloop.cli import options
 from everloop.cli.exits import CommandError, Exit
-from everloop.cli.output import commit_of, gate_name, metrics, pairs, say, short, show_json, table, when
+from everloop.cli.output import metrics, say, show_json, table, when
 from everloop.cli.session import outcome, with_platform
+from everloop.cli.versions import others
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from contracts.message import Command, Message
-    from contracts.registered_models import ModelGatesDeclared, ModelVersionGatesWaived
+    from contracts.registered_models import ModelAliasMoved, ModelGatesDeclared, ModelVersionGatesWaived
     from contracts.registry import ModelVersionApprovalGiven, ModelVersionPromoted, ModelVersionRejected
     from everloop.client import Platform
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         | ModelVersionRejected
         | ModelVersionGatesWaived
         | ModelGatesDeclared
+        | ModelAliasMoved
     )
 
 DECISION_LIMIT_S = 30.0
@@ -57,7 +57,7 @@ def models(
                     " ".join(one["aliases"]),
                     metrics(one["metrics"]),
                     (one["decision"] or {}).get("by"),
-                    (one["decision"] or {}).get("reason"),
+                    "\n".join(filter(None, ((one["decision"] or {}).get("reason"), one.get("serving")))),
                     when(one["registered_at"]),
                 )
                 for one in found
@@ -73,49 +73,13 @@ def models(
                     one["aliases"]["champion"],
                     one["aliases"]["challenger"],
                     one["aliases"]["previous"],
-                    one["promotion"]["policy"],
+                    one["promotion"]["policy"] if one["promotion"] else "logged",
                     one["description"],
                 )
                 for one in found
             ),
             empty="No models are registered.",
         )
-
-
-def show_version(model: str, found: "Mapping[str, Any]") -> None:
-    """Print what a version is made of, as the registry shows it: parameters, gates, decision, files."""
-    made, decision = found["lineage"], found["decision"]
-    say(f"[bold]{model} {found['version']}[/bold]  {found['state']} {' '.join(found['aliases'])}")
-    pairs(
-        {
-            "bundle": f"{found['bundle_uri']}\n{found['bundle_digest']}",
-            "run": made["run_id"],
-            "dataset": f"version {made['dataset']['version']}, {made['dataset']['digest']}\n"
-            f"{made['dataset']['table_uri']} @ {made['dataset']['delta_version']}",
-            "code": f"{made['code_digest']}\n{commit_of(made)}".rstrip(),
-            "environment": made["environment_digest"],
-            "seed": made["seed"],
-            "parameters": "  ".join(f"{name}={value}" for name, value in made["parameters"].items()) or None,
-            "metrics": metrics(found["metrics"]),
-            "champion then": found["champion_version"]
-            and f"{found['champion_version']}: {metrics(found['champion_metrics'])}",
-            "approved": "\n".join(
-                f"by {one['by']} at {when(one['at'])}: {one['reason']}" for one in found.get("approvals", ())
-            )
-            or None,
-            "waits for": _waits_for(found),
-            "files": found["collected_at"] and f"collected at {when(found['collected_at'])}",
-            "decided": decision and f"by {decision['by']} at {when(decision['at'])}: {decision['reason']}",
-        }
-    )
-    table(
-        ("Gate", "Passed", "Explanation"),
-        ((gate_name(one), "yes" if one["passed"] else "no", one["explanation"]) for one in found["verdicts"]),
-    )
-    table(
-        ("File", "Bytes", "Digest"),
-        ((one["path"], one["size_bytes"], short(one["digest"])) for one in found["manifest"]["files"]),
-    )
 
 
 def approve(
@@ -226,7 +190,7 @@ def gates(
 
 def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
     """Say a command and wait for the fact that it led to, or for the registry's refusal."""
-    from contracts.registered_models import ModelGatesDeclared, ModelVersionGatesWaived
+    from contracts.registered_models import ModelAliasMoved, ModelGatesDeclared, ModelVersionGatesWaived
     from contracts.registry import (
         ModelCommandRefused,
         ModelVersionApprovalGiven,
@@ -238,6 +202,8 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
         if isinstance(message, ModelCommandRefused):
             raise CommandError(f"refused: {message.detail}")
         if isinstance(message, ModelVersionPromoted | ModelVersionRejected):
+            return message
+        if isinstance(message, ModelAliasMoved) and message.kind:
             return message
         if isinstance(message, ModelVersionGatesWaived | ModelGatesDeclared):
             return message
@@ -252,26 +218,14 @@ def _decide(command: "Command", home: "options.Home", *, as_json: bool) -> None:
     if as_json:
         show_json({"event": type(fact).__name__, **fact.model_dump(mode="json")})
     elif isinstance(fact, ModelVersionApprovalGiven):
-        say(
-            f"Version {fact.version} of {fact.pipeline} has your approval; {_others(fact.missing)} must approve it too."
-        )
+        say(f"Version {fact.version} of {fact.pipeline} has your approval; {others(fact.missing)} must approve it too.")
     elif isinstance(fact, ModelGatesDeclared):
         say(f"Versions of {fact.pipeline} are held against these gates before one is champion.")
     elif isinstance(fact, ModelVersionGatesWaived):
         say(f"Version {fact.version} of {fact.pipeline} may be champion.")
-    elif isinstance(fact, ModelVersionPromoted):
+    elif isinstance(fact, ModelVersionPromoted | ModelAliasMoved):
         say(f"Version {fact.version} of {fact.pipeline} is champion.")
+        if isinstance(fact, ModelAliasMoved) and fact.not_served:
+            say(f"[yellow]It is not served: {fact.not_served}.[/yellow]")
     else:
         say(f"Version {fact.version} of {fact.pipeline} is refused.")
-
-
-def _waits_for(version: "Mapping[str, Any]") -> str | None:
-    """Say whose approval a version waits for, and until when."""
-    if not (missing := version.get("approvals_missing")):
-        return None
-    people = _others(missing) if version["approvals"] else "1 person" if missing == 1 else f"{missing} people"
-    return f"{people} to approve" + (f", until {when(version['expires_at'])}" if version["expires_at"] else "")
-
-
-def _others(count: int) -> str:
-    return "1 other person" if count == 1 else f"{count} other people"

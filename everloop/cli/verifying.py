@@ -39,6 +39,7 @@ def verify(
     Example: everloop verify flight_delays
     """
     from everloop.audit import dataset_checks, obstacles, store_checks, version_check
+    from everloop.client.records import is_logged
     from everloop.platform.config import store_uri
     from everloop.platform.home import find_home
 
@@ -47,10 +48,17 @@ def verify(
     checks = [
         *(_of(known, store_checks(store_uri(find_home(home)))) if model else store_checks(store_uri(find_home(home)))),
         *(check for name, listed in known.datasets.items() for check in dataset_checks(name, listed)),
-        *(version_check(name, one) for name, one in versions),
+        *(version_check(name, one) for name, one in versions if one["bundle_uri"]),
     ]
     found = [(check, check.faults()) for check in _shown(checks)]
-    blocked = [(name, one["version"], obstacles(one["bundle_uri"], one["bundle_digest"])) for name, one in versions]
+    blocked = [
+        (
+            name,
+            one["version"],
+            (one["untold"],) if is_logged(one) else obstacles(one["bundle_uri"], one["bundle_digest"]),
+        )
+        for name, one in versions
+    ]
     faulty = [(check, faults) for check, faults in found if faults]
     if as_json:
         show_json(
@@ -75,7 +83,7 @@ def verify(
 async def _ask(platform: "Platform", model: str | None) -> _Known:
     from everloop.client import RefusedError
 
-    names = [model] if model else [one["name"] for one in await platform.get("registry", "/v1/models")]
+    names = [model] if model else [one["pipeline"] for one in await platform.get("registry", "/v1/models")]
     versions = {name: await platform.get("registry", f"/v1/models/{name}/versions") for name in names}
     datasets = {}
     for name in names if model else {one["pipeline"] for one in await platform.get("ingestion", "/v1/datasets")}:

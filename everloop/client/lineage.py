@@ -12,6 +12,7 @@ from uuid import UUID
 from contracts import telemetry
 from everloop.client.errors import ClientError, RefusedError
 from everloop.client.platform import Platform
+from everloop.client.records import is_logged
 from everloop.client.why import Part
 
 _VERSION = re.compile(r"(?P<model>[a-z][a-z0-9_]*)(?:/(?P<number>[1-9][0-9]*)|@(?P<alias>[^@/]+))")
@@ -176,7 +177,8 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
         ClientError: The registry does not answer.
     """
     known = await platform.get("registry", f"/v1/models/{model}/versions/{number}")
-    made, missing = known["lineage"], dict[str, str]()
+    logged = is_logged(known)
+    missing: dict[str, str] = {"origin": known["untold"]} if logged else {}
     maybe = partial(_asked, platform)
 
     async def part(label: str, service: str, path: str, ask: Ask = platform.get) -> Any:
@@ -186,16 +188,19 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
             missing[label] = str(error)
             return None
 
+    async def unknown() -> None:
+        return None
+
     aliases, run, data, deployment, monitor, newest, original = await asyncio.gather(
         part("moves", "registry", f"/v1/models/{model}/aliases"),
-        part("run", "training", f"/v1/runs/{made['run_id']}"),
-        part("data", "ingestion", f"/v1/datasets/{model}/versions/{made['dataset']['version']}"),
+        unknown() if logged else part("run", "training", f"/v1/runs/{known['lineage']['run_id']}"),
+        unknown() if logged else part("data", "ingestion", _dataset(model, known)),
         part("deployment", "serving", f"/v1/deployments/{model}", maybe),
         part("predictions", "monitoring", f"/v1/monitors/{model}", maybe),
         part("predictions", "monitoring", f"/v1/monitors/{model}/versions/{number}/predictions", maybe),
-        part("original", "registry", f"/v1/models/{model}/versions/{number}/record", maybe),
+        unknown() if logged else part("original", "registry", f"/v1/models/{model}/versions/{number}/record", maybe),
     )
-    if data and data["digest"] != made["dataset"]["digest"]:
+    if data and data["digest"] != known["lineage"]["dataset"]["digest"]:
         # An imported version's dataset is another's, whatever its number.
         missing["data"], data = "its dataset was ingested elsewhere", None
     answering = (deployment or {}).get("answering")
@@ -213,6 +218,10 @@ async def branch(platform: Platform, model: str, number: int) -> Branch:
         original=original,
         missing=missing,
     )
+
+
+def _dataset(model: str, known: dict[str, Any]) -> str:
+    return f"/v1/datasets/{model}/versions/{known['lineage']['dataset']['version']}"
 
 
 async def _asked(platform: Platform, service: str, path: str) -> Any:

@@ -1,5 +1,6 @@
 """What a registry knows of a version, as its archive keeps it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,11 @@ class Kept:
         return self.record.bundle_digest
 
 
+def is_logged(version: Mapping[str, Any]) -> bool:
+    """Tell whether a version, as the registry shows it, is what an MLflow client logged: no pipeline's run made it."""
+    return version.get("kind") == "logged"
+
+
 async def number_of(platform: Platform, model: str, which: str | int) -> int:
     """Find the number of a version: it itself, or what an alias points at.
 
@@ -42,10 +48,12 @@ async def version_with_files(platform: Platform, model: str, number: int) -> dic
     """Ask the registry for a version whose files are needed.
 
     Raises:
-        RefusedError: There is no such version, or its files are gone.
+        RefusedError: There is no such version, it was only logged, or its files are gone.
         PlatformUnreachableError: The registry does not answer.
     """
     version: dict[str, Any] = await platform.get("registry", f"/v1/models/{model}/versions/{number}")
+    if is_logged(version):
+        raise RefusedError(f"{model} {number}: {version['untold']}")
     if collected := version["collected_at"]:
         raise RefusedError(
             f"the files of {model} {number} were collected on {collected[:10]}; see `everloop gc --help`"

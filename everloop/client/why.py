@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from everloop.client.errors import ClientError, RefusedError
 from everloop.client.platform import Platform
+from everloop.client.records import is_logged
 from everloop.traces.finding import trace_of
 
 
@@ -58,6 +59,8 @@ async def why(platform: Platform, prediction_id: str) -> Why:
     prediction = Prediction(**asked, trace_id=trace_of(asked.get("traceparent")))
     name, number = prediction.pipeline, prediction.version
     version = await platform.get("registry", f"/v1/models/{name}/versions/{number}")
+    if is_logged(version):
+        return await _of_logged(platform, prediction, version)
     lineage = version["lineage"]
     missing: dict[str, str] = {}
 
@@ -108,6 +111,24 @@ async def why(platform: Platform, prediction_id: str) -> Why:
         promotion=promotion_before(aliases.get("history", ()), number, prediction.served_at)
         or dict(version.get("decision") or {}),
         missing=missing,
+    )
+
+
+async def _of_logged(platform: Platform, prediction: Prediction, version: dict[str, Any]) -> Why:
+    """Explain what a version answered that no pipeline made: as far as anybody can."""
+    aliases = await platform.get("registry", f"/v1/models/{prediction.pipeline}/aliases")
+    known = ("state", "bundle_uri", "bundle_digest", "metrics", "source", "serving")
+    return Why(
+        prediction=prediction,
+        model={"name": prediction.pipeline, "version": prediction.version, **{key: version[key] for key in known}},
+        data={},
+        code={},
+        environment={},
+        run={"run_id": version["run_id"], "model_id": version["model_id"]},
+        gates=[],
+        promotion=promotion_before(aliases["history"], prediction.version, prediction.served_at)
+        or dict(version["decision"] or {}),
+        missing={"origin": version["untold"]},
     )
 
 

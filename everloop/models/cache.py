@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from contracts.bundle import MANIFEST
 from contracts.model import Digest, Uri
 from everloop import storage
-from everloop.bundle.manifest import read_file, read_manifest
+from everloop.bundle.manifest import read_contents, read_files
 from everloop.models.errors import ModelUnavailableError
 from everloop.models.names import ModelName
 from everloop.models.registry import Registry, Resolved
@@ -69,8 +69,7 @@ class Cache:
         try:
             with self._writing():
                 partial.mkdir(mode=0o700, parents=True)
-            manifest = read_manifest(uri, digest)
-            files = {entry.path: read_file(uri, manifest, entry.path) for entry in manifest.files}
+            files = read_files(uri, read_contents(uri, digest))
             files[MANIFEST] = storage.read_bytes(storage.join(uri, MANIFEST))
             with self._writing():
                 for name, content in files.items():

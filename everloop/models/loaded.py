@@ -8,6 +8,8 @@ from typing import Self
 from contracts.bundle import Lineage, Signature
 from everloop.bundle.asking import Rows, explain, predict
 from everloop.bundle.explaining import Attributions
+from everloop.bundle.logged import LoggedModel
+from everloop.bundle.manifest import UNTOLD, BundleError
 from everloop.bundle.model import Model, Scores
 from everloop.models.registry import Resolved
 
@@ -16,7 +18,7 @@ from everloop.models.registry import Resolved
 class Held:
     """One verified version in memory."""
 
-    model: Model
+    model: Model | LoggedModel
     card: str
     resolved: Resolved
 
@@ -60,8 +62,8 @@ class LoadedModel:
 
     @property
     def name(self) -> str:
-        """The model's name, which is its pipeline's."""
-        return self._held.model.manifest.pipeline
+        """The model's name: its pipeline's, or of what was only logged its key."""
+        return self._held.resolved.model
 
     @property
     def version(self) -> int | None:
@@ -76,7 +78,7 @@ class LoadedModel:
     @property
     def signature(self) -> Signature:
         """What it is asked with and what it answers."""
-        return self._held.model.manifest.signature
+        return self._held.model.signature
 
     @property
     def card(self) -> str:
@@ -85,7 +87,13 @@ class LoadedModel:
 
     @property
     def lineage(self) -> Lineage:
-        """Run, data, code, environment, parameters and seed that made it."""
+        """Run, data, code, environment, parameters and seed that made it.
+
+        Raises:
+            BundleError: It was only logged, so that nobody knows.
+        """
+        if isinstance(self._held.model, LoggedModel):
+            raise BundleError("only_logged", UNTOLD)
         return self._held.model.manifest.lineage
 
     def pinned(self) -> "LoadedModel":

@@ -7,6 +7,7 @@ from os import PathLike
 from contracts.bundle import BundleFile
 from contracts.model import Digest, Uri
 from everloop import storage
+from everloop.bundle.logged import LoggedModel, load_any
 from everloop.bundle.manifest import BundleError, read_file
 from everloop.bundle.model import Model
 from everloop.models.cache import PLACE, Cache, find_cache
@@ -70,7 +71,7 @@ def load_bundle(uri: Uri, digest: Digest | None = None, *, version: int | None =
     model = _checked(uri, digest)
     resolved = Resolved(
         name=uri,
-        model=model.manifest.pipeline,
+        model=model.manifest.pipeline if isinstance(model, Model) else storage.name(uri),
         version=version,
         bundle_uri=uri,
         bundle_digest=digest,
@@ -145,11 +146,11 @@ def _held(uri: Uri, resolved: Resolved, digest: Digest) -> Held:
     return Held(model, _card(uri, model), resolved)
 
 
-def _checked(uri: Uri, digest: Digest | None) -> Model:
-    model = Model.load(uri, digest)
-    model.check_golden(model.definition.rollout.max_golden_difference)
+def _checked(uri: Uri, digest: Digest | None) -> Model | LoggedModel:
+    model = load_any(uri, digest)
+    model.check_golden(model.max_golden_difference)
     return model
 
 
-def _card(uri: Uri, model: Model) -> str:
+def _card(uri: Uri, model: Model | LoggedModel) -> str:
     return read_file(uri, model.manifest, BundleFile.CARD).decode()

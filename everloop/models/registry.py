@@ -44,13 +44,15 @@ class Registry:
         """Ask what a name means now.
 
         Raises:
-            ModelNotFoundError: There is no such model or version, its files are gone, or the alias points at none.
+            ModelNotFoundError: There is no such model or version, or no file of it to load, or the alias is nobody's.
             SilentRegistryError: It does not answer.
         """
         number = name.which if isinstance(name.which, int) else self.points_at(name.model, name.which)
         if number is None:
             raise ModelNotFoundError(f"{name.model} has no {name.which} yet; see `everloop models {name.model}`")
         version = self._get(f"/v1/models/{name.model}/versions/{number}")
+        if version["bundle_uri"] is None:
+            raise ModelNotFoundError(f"{name} can't be loaded: {version['serving'] or version['untold']}")
         if collected := version["collected_at"]:
             raise ModelNotFoundError(f"the files of {name.model} {number} were collected on {collected[:10]}")
         return Resolved(

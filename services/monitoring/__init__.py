@@ -1,5 +1,5 @@
 """Owns the prediction log, labels, and windows of event time with their verdicts.
 
-Hears PipelineRegistered, RolloutStepped, RolloutCompleted, PredictionsServed, RecordGroundTruth.
+Hears PipelineRegistered, ModelAliasMoved, RolloutStepped, RolloutCompleted, PredictionsServed, RecordGroundTruth.
 Says GroundTruthRecorded, DriftDetected, QualityDegraded.
 """

@@ -95,7 +95,7 @@ class MonitorView(Contract):
     """A pipeline under watch."""
 
     pipeline: str
-    monitors: Watch
+    monitors: Watch | None = Field(description="Unset: no pipeline declares any; what it answers is kept, not judged.")
     watermark: datetime | None = Field(description="Latest event time of a prediction.")
     label_watermark: datetime | None = Field(description="Latest observation of a label.")
     labels_joined: int
@@ -155,7 +155,7 @@ async def get_monitor(pipeline: PipelineName, tx: Tx) -> MonitorView:
     ]
     return MonitorView(
         pipeline=pipeline,
-        monitors=monitor.definition.monitors,
+        monitors=monitor.definition.monitors if monitor.definition else None,
         watermark=moment(monitor.watermark) if monitor.watermark is not None else None,
         label_watermark=moment(monitor.label_watermark) if monitor.label_watermark is not None else None,
         labels_joined=monitor.joined,

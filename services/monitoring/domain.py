@@ -66,7 +66,7 @@ def latest(labels: Sequence[Label | None]) -> Label | None:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """A pipeline and how far its time has come.
+    """A model and how far its time has come. One that was only logged has no pipeline that declares anything of it.
 
     ``watermark`` is the latest event time of a prediction, ``label_watermark`` the latest observation.
     ``delays`` counts joined labels by how long after the event they were observed, in steps of half a power of
@@ -74,13 +74,19 @@ class Monitor:
     """
 
     pipeline: str
-    definition: PipelineDefinition
+    definition: PipelineDefinition | None
     watermark: Instant | None = None
     label_watermark: Instant | None = None
     joined: int = 0
     delays: tuple[int, ...] = (0,) * DELAY_BINS
     served_by: Cause | None = None
     labelled_by: Cause | None = None
+
+    @property
+    def declared(self) -> PipelineDefinition:
+        """What is declared of a model that has windows: only versions that pipelines made have any."""
+        assert self.definition, "windows are a pipeline's"
+        return self.definition
 
     def defined(self, definition: PipelineDefinition) -> "Monitor":
         """Go on by another definition."""
@@ -232,7 +238,7 @@ class Window:
         Some outcomes never become known, so once observations are a window's length and the usual delay past
         the end, no more are waited for.
         """
-        if self.labelled >= monitor.definition.monitors.min_labelled_fraction * self.predictions:
+        if self.labelled >= monitor.declared.monitors.min_labelled_fraction * self.predictions:
             return True
         wait = max(self.end - self.start, _micros(monitor.grace))
         return monitor.label_watermark is not None and monitor.label_watermark >= self.end + wait

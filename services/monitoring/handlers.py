@@ -8,6 +8,7 @@ import numpy as np
 from contracts.message import Message
 from contracts.monitoring import GroundTruthRecorded, RecordGroundTruth
 from contracts.pipeline import Objective
+from contracts.registered_models import ModelAliasMoved
 from contracts.serving import PredictionBatch, PredictionsServed, RolloutCompleted, RolloutStepped
 from contracts.training import PipelineRegistered
 from services.chassis.errors import MalformedError, TransientError
@@ -22,6 +23,13 @@ async def on_pipeline_registered(event: PipelineRegistered, monitors: Monitors) 
     """Watch a pipeline, or go on watching it by its new definition."""
     known = await monitors.lock(event.pipeline)
     await monitors.save(known.defined(event.definition) if known else Monitor(event.pipeline, event.definition))
+    return []
+
+
+async def on_alias_moved(event: ModelAliasMoved, monitors: Monitors) -> list[Message]:
+    """Keep what a champion answers that was only logged. It has no reference, so nothing it does is drift."""
+    if event.bundle_uri and await monitors.lock(event.pipeline) is None:
+        await monitors.save(Monitor(event.pipeline, None))
     return []
 
 
@@ -68,6 +76,8 @@ async def _watch(
     if version.baseline:
         return []
     reference = await references.read(event.bundle_uri, event.bundle_digest)
+    if reference is None:
+        return []
     version = await versions.watch(version.in_bundle(event.bundle_uri, event.bundle_digest), reference, cause.said_at)
     async for served, new in predictions.log(version):
         rows = served.rows.only(new)
@@ -112,7 +122,7 @@ async def record_ground_truth(
 ) -> list[Message]:
     """Keep labels, and join those whose predictions are known; the others wait for theirs."""
     monitor = await _lock(monitors, command.pipeline)
-    if monitor.definition.objective is Objective.BINARY_CLASSIFICATION:
+    if monitor.definition and monitor.definition.objective is Objective.BINARY_CLASSIFICATION:
         _check_binary(command)
     said: dict[str, list[Label]] = defaultdict(list)
     said_at = instant(cause.said_at)
@@ -212,6 +222,7 @@ def _check_binary(command: RecordGroundTruth) -> None:
 
 SUBSCRIPTIONS = (
     Subscription(PipelineRegistered, on_pipeline_registered),
+    Subscription(ModelAliasMoved, on_alias_moved),
     Subscription(RolloutStepped, on_rollout_stepped),
     Subscription(RolloutCompleted, on_rollout_completed),
     Subscription(PredictionsServed, on_predictions_served),

@@ -46,7 +46,7 @@ async def judge_windows(work: Work) -> None:
 
 def judge(case: Case) -> Window:
     """Put the verdicts that are due into the window."""
-    window, watch = case.window, case.monitor.definition.monitors
+    window, watch = case.window, case.monitor.declared.monitors
     if window.drift_is_due(case.monitor):
         drift = {
             kind: judge_drift(
@@ -122,7 +122,7 @@ async def _close_case(transaction: Transaction, case: Case, judged: Window) -> N
 def _comparisons(case: Case) -> dict[DriftKind, list[Comparison]]:
     baseline, counts = case.version.baseline, case.window.counts
     assert baseline, "only versions with a reference have windows"
-    ignored = {column.name for column in case.monitor.definition.dataset.columns if not column.monitored}
+    ignored = {column.name for column in case.monitor.declared.dataset.columns if not column.monitored}
     by_kind = {
         DriftKind.INPUT: [feature for feature in baseline.inputs if feature.name not in ignored],
         DriftKind.PREDICTION: [baseline.score],

@@ -52,8 +52,8 @@ class Versions(Protocol):
 class References(Protocol):
     """The references in bundles."""
 
-    async def read(self, bundle_uri: str, bundle_digest: str) -> Reference:
-        """Read a bundle's reference, held against the digests.
+    async def read(self, bundle_uri: str, bundle_digest: str) -> Reference | None:
+        """Read a bundle's reference, held against the digests; None if it was only logged, and has none.
 
         Raises:
             MalformedError: The bundle's bytes are not what was promised.

@@ -24,6 +24,7 @@ from services.monitoring.drift import DriftVerdict
 from services.monitoring.quality import QualityVerdict
 
 CAUSE = TypeAdapter(Cause | None)
+DEFINITION = TypeAdapter(PipelineDefinition | None)
 DRIFT = TypeAdapter(dict[DriftKind, DriftVerdict])
 
 
@@ -50,7 +51,7 @@ class MonitorRow(MonitoringRow, table=True):
         """Write a pipeline as a row."""
         return cls(
             pipeline=monitor.pipeline,
-            definition=monitor.definition.model_dump_json(),
+            definition=DEFINITION.dump_json(monitor.definition).decode(),
             watermark=monitor.watermark,
             label_watermark=monitor.label_watermark,
             joined=monitor.joined,
@@ -63,7 +64,7 @@ class MonitorRow(MonitoringRow, table=True):
         """Read the row."""
         return Monitor(
             pipeline=self.pipeline,
-            definition=PipelineDefinition.model_validate_json(self.definition),
+            definition=DEFINITION.validate_json(self.definition),
             watermark=self.watermark,
             label_watermark=self.label_watermark,
             joined=self.joined,

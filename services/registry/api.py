@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 from contracts.bundle import Lineage, Manifest
 from contracts.message import Message
 from contracts.model import Digest, Uri, VersionNumber
-from contracts.pipeline import Promotion
 from contracts.registry import (
     ApproveModelVersion,
     GateVerdict,
@@ -19,42 +18,25 @@ from contracts.registry import (
 )
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
-from services.registry.domain import Alias, AliasChange, Aliases, Decision, Model, ModelVersion, VersionState, replay
-from services.registry.finding import bundle_of
+from services.registry.domain import Alias, AliasChange, Aliases, Model, ModelVersion, VersionState, replay
+from services.registry.finding import bundle_of, logged_of
+from services.registry.keys import key_of
+from services.registry.models.domain import ModelEntry
+from services.registry.models.ports import NamedModels
 from services.registry.ports import AliasHistory, Models, Versions
+from services.registry.views import (
+    AliasesView,
+    DecisionView,
+    LoggedView,
+    ModelView,
+    decision_view,
+    logged_models,
+    logged_versions,
+    logged_view,
+    model_view,
+)
 
 router = APIRouter(tags=["registry"])
-
-
-class AliasesView(BaseModel):
-    """Where the aliases point."""
-
-    champion: int | None
-    challenger: int | None
-    previous: int | None
-
-    @classmethod
-    def of(cls, aliases: Aliases) -> "AliasesView":
-        """Render the aliases."""
-        return cls(champion=aliases.champion, challenger=aliases.challenger, previous=aliases.previous)
-
-
-class ModelView(BaseModel):
-    """A model and where its aliases point."""
-
-    name: str
-    description: str
-    registered_at: datetime
-    promotion: Promotion
-    aliases: AliasesView
-
-
-class DecisionView(BaseModel):
-    """Who decided, why and when."""
-
-    by: str
-    reason: str
-    at: datetime
 
 
 class VersionSummary(BaseModel):
@@ -124,27 +106,32 @@ class Accepted(BaseModel):
 
 @router.get("/models")
 async def list_models(tx: Tx) -> list[ModelView]:
-    """List the models."""
-    return [await _model_view(model, tx) for model in await tx.port(Models).all()]
+    """List the models: the pipelines', then those that MLflow's clients registered."""
+    made = [await _model_view(model, tx) for model in await tx.port(Models).all()]
+    return made + await logged_models(tx)
 
 
 @router.get("/models/{model}")
 async def get_model(model: str, tx: Tx) -> ModelView:
     """Get a model."""
-    return await _model_view(await _known(model, tx), tx)
+    known = await _known(model, tx)
+    return await (_model_view(known, tx) if isinstance(known, Model) else model_view(known, tx))
 
 
 @router.get("/models/{model}/versions")
-async def list_versions(model: str, tx: Tx) -> list[VersionSummary]:
+async def list_versions(model: str, tx: Tx) -> list[VersionSummary | LoggedView]:
     """List a model's versions, newest first."""
-    await _known(model, tx)
-    aliases = replay(await tx.port(AliasHistory).of_model(model))
-    return [_summary(version, aliases) for version in await tx.port(Versions).of_model(model)]
+    pipeline = (await _known(model, tx)).pipeline
+    aliases = replay(await tx.port(AliasHistory).of_model(pipeline))
+    made = [_summary(version, aliases) for version in await tx.port(Versions).of_model(pipeline)]
+    return sorted([*made, *await logged_versions(pipeline, tx)], key=lambda one: -one.version)
 
 
 @router.get("/models/{model}/versions/{version}")
-async def get_version(model: str, version: VersionNumber, tx: Tx) -> VersionView:
-    """Get a version: its manifest, lineage, verdicts and the decision about it."""
+async def get_version(model: str, version: VersionNumber, tx: Tx) -> VersionView | LoggedView:
+    """Get a version: its manifest, lineage, verdicts and the decision about it, or what is known of a logged one."""
+    if logged := await logged_of(model, version, tx):
+        return await logged_view(logged, tx)
     found = await bundle_of(model, version, tx)
     summary = _summary(found, replay(await tx.port(AliasHistory).of_model(model)))
     return VersionView(
@@ -152,7 +139,7 @@ async def get_version(model: str, version: VersionNumber, tx: Tx) -> VersionView
         lineage=found.lineage,
         manifest=found.manifest,
         verdicts=found.verdicts,
-        approvals=[_decision_view(given) for given in found.approvals],
+        approvals=[decision_view(given) for given in found.approvals],
         approvals_missing=found.approvals_missing if found.state is VersionState.AWAITING_APPROVAL else 0,
         expires_at=found.expires_at,
         champion_version=found.report.champion_version,
@@ -164,8 +151,7 @@ async def get_version(model: str, version: VersionNumber, tx: Tx) -> VersionView
 @router.get("/models/{model}/aliases")
 async def get_aliases(model: str, tx: Tx) -> AliasesWithHistory:
     """Get where the aliases point, with who pointed them there, why and when."""
-    await _known(model, tx)
-    history = await tx.port(AliasHistory).of_model(model)
+    history = await tx.port(AliasHistory).of_model((await _known(model, tx)).pipeline)
     shown = [_change_view(change) for change in history]
     return AliasesWithHistory(**AliasesView.of(replay(history)).model_dump(), history=shown)
 
@@ -191,17 +177,18 @@ async def reject(model: str, version: VersionNumber, verdict: Verdict, tx: Tx) -
 @router.post("/models/{model}/rollback", status_code=202)
 async def roll_back(model: str, wish: RollbackRequest, tx: Tx) -> Accepted:
     """Ask for an earlier champion, or the previous one, to be champion again."""
-    await _known(model, tx)
+    pipeline = (await _known(model, tx)).pipeline
     return _accept(
-        RollBackModel(pipeline=model, to_version=wish.to_version, requested_by=wish.by, reason=wish.reason), tx
+        RollBackModel(pipeline=pipeline, to_version=wish.to_version, requested_by=wish.by, reason=wish.reason), tx
     )
 
 
-async def _known(pipeline: str, tx: Tx) -> Model:
-    model = await tx.port(Models).get(pipeline)
-    if model is None:
-        raise RejectedError("model_not_found", model=pipeline)
-    return model
+async def _known(name: str, tx: Tx) -> Model | ModelEntry:
+    if model := await tx.port(Models).get(name):
+        return model
+    if entries := await tx.port(NamedModels).entries([key_of(name)]):
+        return entries[0]
+    raise RejectedError("model_not_found", model=name)
 
 
 async def _version(pipeline: str, number: int, tx: Tx) -> ModelVersion:
@@ -214,6 +201,7 @@ async def _version(pipeline: str, number: int, tx: Tx) -> ModelVersion:
 async def _model_view(model: Model, tx: Tx) -> ModelView:
     return ModelView(
         name=model.pipeline,
+        pipeline=model.pipeline,
         description=model.definition.description,
         registered_at=model.registered_at,
         promotion=model.definition.promotion,
@@ -230,14 +218,10 @@ def _summary(version: ModelVersion, aliases: Aliases) -> VersionSummary:
         bundle_uri=version.bundle_uri,
         bundle_digest=version.bundle_digest,
         registered_at=version.registered_at,
-        decision=_decision_view(version.decision) if version.decision else None,
+        decision=decision_view(version.decision) if version.decision else None,
         collected_at=version.collected_at,
         metrics=version.report.metrics,
     )
-
-
-def _decision_view(decision: Decision) -> DecisionView:
-    return DecisionView(by=decision.by, reason=decision.reason, at=decision.at)
 
 
 def _change_view(change: AliasChange) -> AliasChangeView:

@@ -3,10 +3,18 @@
 from services.chassis.errors import RejectedError
 from services.chassis.work import Transaction
 from services.registry.domain import ModelVersion
+from services.registry.keys import key_of
+from services.registry.models.domain import VersionEntry
 from services.registry.models.ports import NamedVersions
 from services.registry.ports import Versions
 
 UNTRACED = "an MLflow client logged it; nothing tells its data and its code, so it can't be built again"
+
+
+async def logged_of(model: str, number: int, tx: Transaction) -> VersionEntry | None:
+    """Find a version that was only logged, by its model's name or key; None if there is none."""
+    version = await tx.port(NamedVersions).get(key_of(model), number)
+    return version if version and not version.is_bundle else None
 
 
 async def bundle_of(pipeline: str, number: int, tx: Transaction) -> ModelVersion:

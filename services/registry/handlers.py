@@ -9,7 +9,7 @@ from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause, Subscription
 from services.registry import decisions
 from services.registry.domain import Inspection, Model
-from services.registry.models import declaring, naming, waiving
+from services.registry.models import champions, declaring, naming, waiving
 from services.registry.models.ports import NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.tracking import own_runs
@@ -53,9 +53,18 @@ async def on_run_failed(
 
 
 async def on_rollout_rolled_back(
-    event: RolloutRolledBack, models: Models, versions: Versions, history: AliasHistory, cause: Cause
+    event: RolloutRolledBack,
+    models: Models,
+    versions: Versions,
+    history: AliasHistory,
+    named: NamedModels,
+    named_versions: NamedVersions,
+    cause: Cause,
 ) -> list[Message]:
     """Let the champion be the version that answers."""
+    model = await named.hold_key(event.pipeline)
+    if model and not model.is_pipeline:
+        return await champions.demote(event, named_versions, history, cause, by=decisions.SERVING)
     return await decisions.demote(event, models, versions, history, at=cause.received_at)
 
 
@@ -84,12 +93,16 @@ async def roll_back_model(
     models: Models,
     versions: Versions,
     history: AliasHistory,
+    named: NamedModels,
+    named_versions: NamedVersions,
     inspections: Inspections,
     cause: Cause,
 ) -> list[Message]:
     """Choose the version to go back to, and have its bundle read before it is champion again."""
     try:
-        version = await decisions.choose_rollback(command, models, versions, history, at=cause.received_at)
+        version = await champions.choose_rollback(
+            command, named, named_versions, history
+        ) or await decisions.choose_rollback(command, models, versions, history, at=cause.received_at)
     except RejectedError as error:
         return [decisions.refuse_command(command, cause.message_id, error)]
     chosen = command.model_copy(update={"to_version": version.number})

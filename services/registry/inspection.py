@@ -17,6 +17,11 @@ from services.chassis.work import Transaction, Work
 from services.registry import decisions
 from services.registry.domain import Arrival, Evidence, Inspection
 from services.registry.importing import import_version
+from services.registry.models import champions
+from services.registry.models.ports import NamedModels, NamedVersions
+from services.registry.packing.domain import Packed
+from services.registry.packing.locating import path_of
+from services.registry.packing.ports import Packing
 from services.registry.ports import AliasHistory, Bundles, Inspections, Models, Versions
 
 log = Log(__name__)
@@ -25,6 +30,9 @@ BATCH = 10
 DECIDED = "decided"
 """Outcome of an inspection whose bundle agrees; any other outcome says what was wrong."""
 LONGEST_PAUSE_S = 60
+
+Found = Evidence | Arrival | Packed | None
+"""What was read: nothing is told of a bundle that was only verified."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Inspector:
             async with work.transaction() as tx:
                 await tx.port(Inspections).postpone(inspection.key, self.clock() + pause)
 
-    async def _read(self, inspection: Inspection, work: Work) -> Evidence | Arrival | None:
+    async def _read(self, inspection: Inspection, work: Work) -> Found:
         match inspection.message:
             case TrainingRunSucceeded() as run:
                 return await self.bundles.examine(run)
@@ -70,6 +78,11 @@ class Inspector:
             case RollBackModel(pipeline=pipeline, to_version=int(number)):
                 async with work.transaction(write=False) as tx:
                     version = await tx.port(Versions).get(pipeline, number)
+                    logged = None if version else await tx.port(NamedVersions).get(pipeline, number)
+                    if logged:
+                        path, packing = await path_of(logged, tx), tx.port(Packing)
+                if logged:
+                    return await packing.ready(logged, path)
                 if version is None:
                     raise RejectedError("version_not_found", pipeline=pipeline, version=number)
                 await self.bundles.verify(version.bundle_uri, version.bundle_digest)
@@ -77,7 +90,7 @@ class Inspector:
             case other:
                 raise MalformedError("not_inspectable", type=other.subject)
 
-    async def _decide(self, inspection: Inspection, found: Evidence | Arrival | None, tx: Transaction) -> None:
+    async def _decide(self, inspection: Inspection, found: Found, tx: Transaction) -> None:
         if not await tx.port(Inspections).close(inspection.key, DECIDED):
             return
         models, versions, history = tx.port(Models), tx.port(Versions), tx.port(AliasHistory)
@@ -87,6 +100,9 @@ class Inspector:
                 facts = await import_version(order, found, models, versions, at=self.clock())
             case TrainingRunSucceeded() as run if isinstance(found, Evidence):
                 facts = await decisions.register_version(run, found, models, versions, history, at=self.clock())
+            case RollBackModel() as command if isinstance(found, Packed):
+                named, named_versions = tx.port(NamedModels), tx.port(NamedVersions)
+                facts = await champions.go_back(command, found, named, named_versions, history, at=self.clock())
             case RollBackModel() as command:
                 facts = await decisions.roll_back(command, models, versions, history, at=self.clock())
         for fact in facts:

@@ -26,6 +26,8 @@ from services.registry.models import api as models_api
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
 from services.registry.models.store import SqlNamedAliases, SqlNamedModels
 from services.registry.models.versions import SqlNamedVersions
+from services.registry.packing.ports import Packing
+from services.registry.packing.store import StoredPacking
 from services.registry.past import api as past_api
 from services.registry.past.ports import Lives, State
 from services.registry.past.store import SqlLives, SqlState
@@ -73,7 +75,9 @@ PORTS = {
 def build(settings: RegistrySettings) -> Service:
     """Put the registry together."""
     inspector = Inspector(StoredBundles(), max_attempts=settings.inspection_attempts)
-    artifacts = StoredArtifacts(storage.join(settings.store_uri, ARTIFACTS))
+    artifacts_uri = storage.join(settings.store_uri, ARTIFACTS)
+    artifacts = StoredArtifacts(artifacts_uri)
+    packing = StoredPacking(settings.store_uri, artifacts_uri, timeout_s=settings.packing_timeout_s)
     files = StoredFiles(settings.store_uri)
     return Service(
         "registry",
@@ -84,6 +88,7 @@ def build(settings: RegistrySettings) -> Service:
             Sides: lambda _: StoredSides(),
             Papers: lambda _: StoredPapers(),
             Artifacts: lambda _: artifacts,
+            Packing: lambda _: packing,
         },
         router=_routers(
             api.router,

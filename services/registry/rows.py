@@ -50,10 +50,12 @@ class ModelRow(Row, table=True):
 
 
 class VersionRow(Row, table=True):
-    """A version: a bundle, or what an MLflow client logged, which has neither bundle nor report.
+    """A version: what a pipeline's run left, or what an MLflow client logged, which has no report, and a bundle only
+    once it became champion and could be packed.
 
-    ``run_id`` is unique: one run of a pipeline becomes at most one version. ``source_run_id`` is the run in MLflow's
-    words, and many versions may come from it. A deleted version stays, so that its number is known to be taken.
+    ``run_id`` is unique: one run of a pipeline becomes at most one version, and what was logged has none.
+    ``source_run_id`` is the run in MLflow's words, and many versions may come from it. A deleted version stays, so that
+    its number is known to be taken.
     """
 
     __tablename__ = "versions"

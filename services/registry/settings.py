@@ -19,6 +19,9 @@ class RegistrySettings(ServiceSettings):
     max_artifact_bytes: int = Field(
         default=8 * 1024**3, gt=0, description="Of one file that a client of MLflow's protocol uploads."
     )
+    packing_timeout_s: float = Field(
+        default=90, gt=0, description="Longest that opening and trying a logged model may take, once it is champion."
+    )
     keep_deleted_days: float = Field(
         default=30, ge=0, description="What people deleted can be restored for so long; then `everloop gc` may take it."
     )

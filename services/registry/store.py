@@ -119,7 +119,7 @@ class SqlVersions:
         """Find a version."""
         # A larger one fits no column, and is no version's.
         row = await self._session.get(VersionRow, (pipeline, number)) if number <= LARGEST else None
-        return row.to_domain() if row and row.bundle_uri and not row.deleted_at else None
+        return row.to_domain() if row and row.run_id and not row.deleted_at else None
 
     async def of_run(self, run_id: UUID) -> ModelVersion | None:
         """Find the version that a run became."""
@@ -130,7 +130,7 @@ class SqlVersions:
         """List a model's versions, newest first."""
         bundles = select(VersionRow).where(
             VersionRow.pipeline == pipeline,
-            col(VersionRow.bundle_uri).is_not(None),
+            col(VersionRow.run_id).is_not(None),
             col(VersionRow.deleted_at).is_(None),
         )
         newest = bundles.order_by(desc(VersionRow.number))

@@ -27,10 +27,13 @@ class PointAlias(OneAlias):
 
 
 async def set_alias(arguments: PointAlias, work: Work) -> Answer:
-    """Point an alias at a version: the registry's own are decided about as everywhere."""
+    """Point an alias at a version: the registry's own are decided about as everywhere.
+
+    MLflow's clients overlook what the answer says of a champion's serving; whoever reads it knows at once.
+    """
     name, alias = model_name(arguments.name), new_alias_name(arguments.alias)
-    await moves.point(name, alias, version_number(arguments.version), work, by=arguments.claimed_by)
-    return DONE
+    told = await moves.point(name, alias, version_number(arguments.version), work, by=arguments.claimed_by)
+    return {"serving": told} if told else DONE
 
 
 async def delete_alias(arguments: OneAlias, tx: Transaction) -> Answer:

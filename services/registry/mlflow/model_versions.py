@@ -9,11 +9,9 @@ from services.registry.mlflow.model_answers import version_answer
 from services.registry.mlflow.names import Tag, model_name, tag_key, tag_value, tags_by_key, version_number
 from services.registry.mlflow.registered_models import DONE, Answer, stage_named
 from services.registry.models import moves, naming
-from services.registry.models.domain import NewVersion, Stage, VersionEntry
+from services.registry.models.domain import IS_PROMPT, NewVersion, Stage, VersionEntry
 from services.registry.models.ports import NamedModels, NamedVersions
 from services.registry.models.sources import PROMPTS, Sources
-
-IS_PROMPT = "mlflow.prompt.is_prompt"
 
 
 class CreateVersion(Arguments):

@@ -9,7 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from contracts.model import PipelineName
-from services.registry.domain import Alias, VersionState
+from services.registry.domain import Alias, Decision, VersionState
+
+LONGEST_REASON = 1000
+"""What the fact of an alias's move holds."""
+IS_PROMPT = "mlflow.prompt.is_prompt"
+"""Tag of what MLflow's clients keep among models, and is none."""
 
 
 class Stage(StrEnum):
@@ -51,6 +56,10 @@ class VersionEntry:
         archived: Whether somebody put it away.
         state: Where it stands.
         reason: Why it does: what its gates said, or whoever decided.
+        bundle_uri: What serving loads; unset for what was only logged, until it became champion and could be packed.
+        bundle_digest: That bundle's.
+        decided_by: Who decided last.
+        decided_at: When.
         tags: What people, and the registry, noted.
         aliases: Those that point at it, the registry's own among them.
     """
@@ -70,8 +79,19 @@ class VersionEntry:
     archived: bool
     state: VersionState
     reason: str | None
+    bundle_uri: str | None = None
+    bundle_digest: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+
+    @property
+    def decision(self) -> Decision | None:
+        """What was decided last, by whom and when."""
+        if self.decided_by is None or self.decided_at is None:
+            return None
+        return Decision(self.decided_by, self.reason or "", self.decided_at)
 
     @property
     def stage(self) -> Stage:

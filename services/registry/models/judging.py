@@ -7,11 +7,9 @@ from services.chassis.work import Transaction
 from services.registry.criteria import bounded
 from services.registry.gates import LONGEST_CRITERION, LONGEST_EXPLANATION
 from services.registry.logged_models.ports import LoggedModels
-from services.registry.models.domain import VersionEntry
+from services.registry.models.domain import LONGEST_REASON, VersionEntry
 from services.registry.models.ports import NamedModels
 from services.registry.tracking.ports import Runs
-
-LONGEST_REASON = 1000
 
 
 async def let_through(version: VersionEntry, tx: Transaction) -> tuple[GateVerdict, ...]:
@@ -21,8 +19,8 @@ async def let_through(version: VersionEntry, tx: Transaction) -> tuple[GateVerdi
         RejectedError: It missed one, or none is declared, so that only a person can let it pass.
     """
     gates = await tx.port(NamedModels).gates(version.pipeline)
-    measured = await _measured(version, tx)
-    verdicts = tuple(_verdict(gate, measured.get(gate.metric)) for gate in gates)
+    values = await measured(version, tx)
+    verdicts = tuple(_verdict(gate, values.get(gate.metric)) for gate in gates)
     missed = [verdict.explanation for verdict in verdicts if not verdict.passed]
     if missed or not gates:
         raise RejectedError(
@@ -39,7 +37,7 @@ def said_by(verdicts: tuple[GateVerdict, ...]) -> str:
     return ("passed every gate: " + "; ".join(verdict.explanation for verdict in verdicts))[:LONGEST_REASON]
 
 
-async def _measured(version: VersionEntry, tx: Transaction) -> dict[str, float]:
+async def measured(version: VersionEntry, tx: Transaction) -> dict[str, float]:
     """Read the newest values of the run, and over them those of the very model that was logged."""
     values: dict[str, float] = {}
     if version.run_id:

@@ -5,6 +5,8 @@ from services.registry.domain import ModelVersion
 OWN = "everloop."
 """What the names of the registry's tags begin with; nobody else sets them."""
 STATE = f"{OWN}state"
+SERVING = f"{OWN}serving"
+"""Of a champion that was only logged: what it is served as, or why it is not."""
 
 
 def labels(version: ModelVersion) -> dict[str, str]:

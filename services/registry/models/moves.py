@@ -6,12 +6,11 @@ points at a champion from outside takes the same way as everyone else, or is tol
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from uuid import uuid4
 
 from contracts.message import Message, utc_now
 from contracts.registered_models import ModelVersionArchived
-from contracts.registry import GateVerdict, RollBackModel
+from contracts.registry import RollBackModel
 from services.chassis.errors import RejectedError, TransientError
 from services.chassis.subscriptions import Cause
 from services.chassis.telemetry import current_traceparent
@@ -19,8 +18,9 @@ from services.chassis.work import Transaction, Work
 from services.registry import decisions
 from services.registry.domain import Alias, Aliases, Decision, Inspection, VersionState, changes, replay
 from services.registry.inspection import DECIDED
+from services.registry.models.crowning import crown
 from services.registry.models.domain import HeldModel, Stage, VersionEntry
-from services.registry.models.judging import let_through, said_by
+from services.registry.models.labels import SERVING
 from services.registry.models.naming import OWN_ALIASES, found, held, own_aliases_moved, point_alias
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
@@ -32,8 +32,11 @@ LOOK_EVERY_S = 0.02
 OF_STAGE = {Stage.PRODUCTION: Alias.CHAMPION, Stage.STAGING: Alias.CHALLENGER}
 
 
-async def point(name: str, alias: str, number: int, work: Work, *, by: str) -> None:
+async def point(name: str, alias: str, number: int, work: Work, *, by: str) -> str | None:
     """Point an alias at a version, and wait until it does.
+
+    Returns:
+        Of a champion that was only logged: how it is served, or why not, in a sentence.
 
     Raises:
         RejectedError: There is no such version, or it may not be what the alias says.
@@ -44,9 +47,12 @@ async def point(name: str, alias: str, number: int, work: Work, *, by: str) -> N
         model = await held(name, tx.port(NamedModels))
         version = await found(model, number, tx.port(NamedVersions))
         decision = Decision(by, ASKED, utc_now())
-        if alias in version.aliases:
-            return
+        logged_champion = alias == Alias.CHAMPION and not version.is_bundle
+        if alias in version.aliases and not (logged_champion and version.bundle_uri is None):
+            return version.tags.get(SERVING) if logged_champion else None
         match alias:
+            case Alias.CHAMPION if logged_champion:
+                pass
             case Alias.CHAMPION:
                 verified = await _crown(model, version, decision, tx)
             case Alias.CHALLENGER:
@@ -56,8 +62,11 @@ async def point(name: str, alias: str, number: int, work: Work, *, by: str) -> N
             case _:
                 aliases = tx.port(NamedAliases)
                 _say(await point_alias(model, alias, number, aliases, by=by, at=decision.at), tx)
+    if logged_champion:
+        return await crown(name, number, decision, work)
     if verified:
         await _wait_for(verified, work)
+    return None
 
 
 async def remove(name: str, alias: str, tx: Transaction, *, by: str) -> None:
@@ -101,19 +110,9 @@ async def give_stage(name: str, number: int, stage: Stage, work: Work, *, by: st
                 await _archive(other, True, by, tx)
 
 
-async def _crown(model: HeldModel, version: VersionEntry, decision: Decision, tx: Transaction) -> str | None:
-    """Make a version champion, or have its bundle verified first; gives the key of that inspection."""
+async def _crown(model: HeldModel, version: VersionEntry, decision: Decision, tx: Transaction) -> str:
+    """Have the bundle of an earlier champion verified; gives the key of that inspection."""
     number = version.number
-    if not version.is_bundle:
-        if model.is_pipeline:
-            raise RejectedError("not_made_by_the_pipeline", version=number, hint="a run of the pipeline has gates")
-        verdicts: tuple[GateVerdict, ...] = ()
-        if version.state is VersionState.LOGGED:
-            verdicts = await let_through(version, tx)
-            decision = replace(decision, reason=said_by(verdicts))
-        await _move(model, lambda aliases: aliases.promote(number), decision, tx, verdicts)
-        await tx.port(NamedVersions).decide(model.pipeline, number, VersionState.PROMOTED, decision)
-        return None
     if version.state is VersionState.AWAITING_APPROVAL:
         hint = f"everloop approve {model.pipeline} {number} --reason …"
         raise RejectedError("approval_needed", version=number, hint=hint)
@@ -203,13 +202,12 @@ async def _move(
     to: Callable[[Aliases], Aliases],
     decision: Decision,
     tx: Transaction,
-    verdicts: tuple[GateVerdict, ...] = (),
 ) -> None:
     history = tx.port(AliasHistory)
     before = replay(await history.of_model(model.pipeline))
     after = to(before)
     await history.extend(model.pipeline, changes(before, after, decision))
-    _say(own_aliases_moved(model.pipeline, before, after, decision, verdicts), tx)
+    _say(own_aliases_moved(model.pipeline, before, after, decision), tx)
 
 
 def _say(facts: Sequence[Message], tx: Transaction) -> None:

@@ -45,6 +45,9 @@ class NamedModels(Protocol):
         Its aliases point at nothing then, which is written down: what they pointed at before stays known.
         """
 
+    async def logged(self) -> list[PipelineName]:
+        """List the keys of the models that no pipeline makes versions of, by name; prompts are none."""
+
     async def entries(self, pipelines: Sequence[PipelineName]) -> list[ModelEntry]:
         """Read models, in the order asked for; those that are not there are left out."""
 
@@ -64,6 +67,11 @@ class NamedVersions(Protocol):
     async def decide(self, pipeline: PipelineName, number: int, state: VersionState, decision: Decision) -> None:
         """Keep what became of a logged version, and why."""
 
+    async def pack(
+        self, pipeline: PipelineName, number: int, bundle_uri: str | None, bundle_digest: str | None
+    ) -> None:
+        """Keep where the bundle is that was made of a logged version, or that there is none."""
+
     async def tag(self, pipeline: PipelineName, number: int, key: str, value: str | None) -> str | None:
         """Give a tag another value, or remove it; the value it had."""
 
@@ -78,6 +86,9 @@ class NamedVersions(Protocol):
 
     async def entries(self, versions: Sequence[tuple[PipelineName, int]]) -> list[VersionEntry]:
         """Read versions, in the order asked for; those that are not there are left out."""
+
+    async def of_model(self, pipeline: PipelineName) -> list[VersionEntry]:
+        """List a model's versions, newest first."""
 
     async def latest(self, pipelines: Sequence[PipelineName]) -> list[VersionEntry]:
         """Read the newest version of each stage of each model: champion, challenger, and of the others."""

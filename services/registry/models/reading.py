@@ -17,7 +17,7 @@ SHOWN: tuple[Any, ...] = (
     col(VersionRow.pipeline),
     col(ModelRow.name),
     col(VersionRow.number),
-    col(VersionRow.bundle_uri).is_not(None),
+    col(VersionRow.run_id).is_not(None),
     col(VersionRow.source),
     col(VersionRow.location),
     col(VersionRow.source_run_id),
@@ -29,6 +29,10 @@ SHOWN: tuple[Any, ...] = (
     col(VersionRow.archived),
     col(VersionRow.state),
     col(VersionRow.decision_reason),
+    col(VersionRow.bundle_uri),
+    col(VersionRow.bundle_digest),
+    col(VersionRow.decided_by),
+    col(VersionRow.decided_at),
 )
 """Columns of an entry, in its order: a bundle's documents are large, and nobody who lists versions reads them."""
 THERE = col(VersionRow.deleted_at).is_(None)

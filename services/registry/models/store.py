@@ -14,7 +14,7 @@ from contracts.model import PipelineName
 from services.registry.domain import Decision
 from services.registry.keys import key_of
 from services.registry.models.aliases import point
-from services.registry.models.domain import HeldModel, ModelEntry, VersionEntry
+from services.registry.models.domain import IS_PROMPT, HeldModel, ModelEntry, VersionEntry
 from services.registry.models.rows import AliasRow, ModelTagRow, VersionTagRow
 from services.registry.models.versions import SqlNamedVersions
 from services.registry.rows import AliasChangeRow, ModelRow, VersionRow
@@ -144,6 +144,18 @@ class SqlNamedModels:
         for row in (ModelTagRow, VersionTagRow):
             await self._session.exec(delete(row).where(col(row.pipeline) == pipeline))
         return tuple(numbers)
+
+    async def logged(self) -> list[PipelineName]:
+        """List the keys of the models that no pipeline makes versions of, by name; prompts are none."""
+        prompt = select(ModelTagRow).where(
+            col(ModelTagRow.pipeline) == ModelRow.pipeline,
+            col(ModelTagRow.key) == IS_PROMPT,
+            func.lower(col(ModelTagRow.value)) == "true",
+        )
+        there = select(ModelRow.pipeline).where(
+            ~col(ModelRow.is_pipeline), col(ModelRow.deleted_at).is_(None), ~prompt.exists()
+        )
+        return [*await self._session.exec(there.order_by(col(ModelRow.name)))]
 
     async def entries(self, pipelines: Sequence[PipelineName]) -> list[ModelEntry]:
         """Read models, in the order asked for; those that are not there are left out."""

@@ -102,6 +102,12 @@ class SqlNamedVersions:
             said["approvals"] = [word]
         await self._change(pipeline, number, state=state.value, updated_at=decision.at, **said)
 
+    async def pack(
+        self, pipeline: PipelineName, number: int, bundle_uri: str | None, bundle_digest: str | None
+    ) -> None:
+        """Keep where the bundle is that was made of a logged version, or that there is none."""
+        await self._change(pipeline, number, bundle_uri=bundle_uri, bundle_digest=bundle_digest)
+
     async def tag(self, pipeline: PipelineName, number: int, key: str, value: str | None) -> str | None:
         """Give a tag another value, or remove it; the value it had."""
         row = await self._session.get(VersionTagRow, (pipeline, number, key))
@@ -137,6 +143,12 @@ class SqlNamedVersions:
             for version in await self._read(versions[start : start + AT_ONCE]):
                 found[version.pipeline, version.number] = version
         return [found[version] for version in versions if version in found]
+
+    async def of_model(self, pipeline: PipelineName) -> list[VersionEntry]:
+        """List a model's versions, newest first."""
+        numbers = select(VersionRow.number).where(VersionRow.pipeline == pipeline, THERE)
+        newest = numbers.order_by(col(VersionRow.number).desc())
+        return await self.entries([(pipeline, number) for number in await self._session.exec(newest)])
 
     async def latest(self, pipelines: Sequence[PipelineName]) -> list[VersionEntry]:
         """Read the newest version of each stage of each model: the champion's, the challenger's, and of the others."""

@@ -13,7 +13,6 @@ from contracts.registry import GateVerdict
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
 from services.chassis.work import Transaction
-from services.registry.api import AliasesView, DecisionView
 from services.registry.domain import Alias, VersionState
 from services.registry.keys import key_of
 from services.registry.mlflow.calls import work_of
@@ -21,6 +20,7 @@ from services.registry.past.asof import ModelThen, VersionThen, as_of
 from services.registry.past.ports import Lives, State
 from services.registry.past.whatif import Outcome, Supposed, suppose
 from services.registry.ports import AliasHistory, Models, Versions
+from services.registry.views import AliasesView, DecisionView
 
 router = APIRouter(tags=["past"])
 

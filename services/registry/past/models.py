@@ -18,6 +18,7 @@ from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Subscription
 from services.registry.domain import Alias, AliasChange, Decision, VersionState
 from services.registry.mlflow.identity import MLFLOW
+from services.registry.models.champions import keep
 from services.registry.models.domain import NewVersion
 from services.registry.models.naming import GONE, OWN_ALIASES
 from services.registry.models.ports import NamedAliases, NamedModels, NamedVersions
@@ -72,6 +73,7 @@ async def alias_moved(
     await history.extend(event.pipeline, (AliasChange(alias, event.version, decision),))
     if alias is Alias.CHAMPION and event.version is not None:
         await versions.decide(event.pipeline, event.version, VersionState.PROMOTED, decision)
+        await keep(event, versions)
     return []
 
 

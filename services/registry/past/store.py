@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Table, and_, exists, or_, select, text
 from sqlmodel import col
@@ -78,7 +79,7 @@ class SqlLives:
 _LIFE = (
     col(VersionRow.number),
     col(VersionRow.registered_at),
-    col(VersionRow.bundle_uri),
+    col(VersionRow.run_id),
     col(VersionRow.state),
     col(VersionRow.decided_by),
     col(VersionRow.decision_reason),
@@ -91,7 +92,7 @@ _LIFE = (
 def _life(
     number: int,
     registered_at: datetime,
-    bundle_uri: str | None,
+    run_id: UUID | None,
     state: str,
     by: str | None,
     reason: str | None,
@@ -99,7 +100,7 @@ def _life(
     deleted_at: datetime | None,
     approvals: Sequence[Mapping[str, str]],
 ) -> VersionLife:
-    began = VersionState.AWAITING_APPROVAL if bundle_uri else VersionState.LOGGED
+    began = VersionState.AWAITING_APPROVAL if run_id else VersionState.LOGGED
     decision = Decision(by, reason or "", at) if by and at else None
     given = [Decision(one["by"], one["reason"], datetime.fromisoformat(one["at"])) for one in approvals]
     waived = given[-1] if given and began is VersionState.LOGGED else None

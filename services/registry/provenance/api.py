@@ -13,7 +13,7 @@ from contracts.model import Digest, PipelineName, Uri
 from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
 from services.chassis.work import Transaction, Work
-from services.registry.api import AliasChangeView, DecisionView
+from services.registry.api import AliasChangeView
 from services.registry.domain import Alias, ModelVersion, VersionState, replay
 from services.registry.finding import bundle_of
 from services.registry.mlflow.calls import work_of
@@ -21,6 +21,7 @@ from services.registry.ports import AliasHistory
 from services.registry.provenance.comparison import VersionDiff, compare
 from services.registry.provenance.origins import Origin
 from services.registry.provenance.ports import Origins, Papers, Sides
+from services.registry.views import DecisionView
 
 MOST_VERSIONS = 200
 

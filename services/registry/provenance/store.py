@@ -33,7 +33,7 @@ _LABELS = {
     f"{OWN}commit": Origin.COMMIT,
 }
 
-_KEPT = (col(VersionRow.deleted_at).is_(None), col(VersionRow.bundle_uri).is_not(None))
+_KEPT = (col(VersionRow.deleted_at).is_(None), col(VersionRow.run_id).is_not(None))
 
 
 class SqlOrigins:

@@ -18,6 +18,7 @@ from services.registry import handlers
 from services.registry.domain import Evidence
 from services.registry.expiry import Expirer
 from services.registry.inspection import Inspector
+from services.registry.models.ports import NamedModels, NamedVersions
 from services.registry.ports import AliasHistory, Inspections, Models, Versions
 from services.registry.tracking.ports import Experiments, Log, Runs
 from tests.contracts import examples
@@ -26,6 +27,7 @@ from tests.fakes.registry.alias_history import InMemoryAliasHistory
 from tests.fakes.registry.bundles import InMemoryBundles
 from tests.fakes.registry.inspections import InMemoryInspections
 from tests.fakes.registry.models import InMemoryModels
+from tests.fakes.registry.named import InMemoryNamedAliases, InMemoryNamedModels, InMemoryNamedVersions
 from tests.fakes.registry.tracking import InMemoryExperiments, InMemoryRuns
 from tests.fakes.registry.versions import InMemoryVersions
 from tests.fakes.work import InMemoryWork
@@ -143,6 +145,8 @@ class InMemoryRegistry:
             Experiments: self.experiments,
             Runs: self.runs,
             Log: self.runs,
+            NamedModels: InMemoryNamedModels(self.models),
+            NamedVersions: InMemoryNamedVersions(self.versions, InMemoryNamedAliases(self.history)),
         }
         self._heard = 0
 

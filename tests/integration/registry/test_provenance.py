@@ -35,7 +35,7 @@ async def test_versions_are_compared_and_found_by_what_they_are_made_of(world: W
         logged = {"name": PIPELINE, "source": "s3://bucket/model"}
         mlflow = str(client.base_url).replace("/v1/", "/api/2.0/mlflow")
         assert (await client.post(f"{mlflow}/model-versions/create", json=logged)).status_code == 200
-        assert "can't be built again" in (await got(f"/models/{PIPELINE}/versions/3", 404))["detail"]
+        assert "can't be built again" in (await got(f"/models/{PIPELINE}/versions/3"))["untold"]
 
         await got(f"/models/{PIPELINE}/versions/1/record", 404)
 

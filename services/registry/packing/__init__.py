@@ -1,0 +1,1 @@
+"""What MLflow's clients logged, made into bundles that serving can load."""
