@@ -7,19 +7,16 @@ and goes round once more in a form it can.
 import re
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
 from services.serving.haproxy import UNREAD
 from services.serving.replica import inference_pb2 as pb
 from services.serving.replica.errors import RequestError
-from services.serving.replica.grpc_model import PUSHBACK, SERVICE, STATUSES, Metadata, told
+from services.serving.replica.grpc_model import PUSHBACK, SERVICE, STATUSES, Metadata, method
 from services.serving.replica.protocol import EXTENSIONS
 from services.serving.replica.v2 import ROUTING_KEY_HEADER
-
-if TYPE_CHECKING:
-    from ray.serve.grpc_util import RayServegRPCContext
 
 A_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 PASSED_ON = ("traceparent", ROUTING_KEY_HEADER)
@@ -91,42 +88,12 @@ class DoorFace:
 
 
 class DoorMethods:
-    """Methods of the door's deployment, which Serve finds by the protocol's names."""
+    """The protocol's methods; those for one model come here where it has no replica, or could not be read."""
 
     _face: DoorFace
-
-    async def ServerLive(  # noqa: N802
-        self, message: pb.ServerLiveRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ServerLiveResponse:
-        """Tell that the server runs."""
-        return await told(self._face.live, message, grpc_context, pb.ServerLiveResponse)
-
-    async def ServerReady(  # noqa: N802
-        self, message: pb.ServerReadyRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ServerReadyResponse:
-        """Tell whether every model that should answer does."""
-        return await told(self._face.ready, message, grpc_context, pb.ServerReadyResponse)
-
-    async def ServerMetadata(  # noqa: N802
-        self, message: pb.ServerMetadataRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ServerMetadataResponse:
-        """Describe the server."""
-        return await told(self._face.metadata, message, grpc_context, pb.ServerMetadataResponse)
-
-    async def ModelReady(  # noqa: N802
-        self, message: pb.ModelReadyRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ModelReadyResponse:
-        """Answer for a model that has no replica."""
-        return await told(self._face.model_ready, message, grpc_context, pb.ModelReadyResponse)
-
-    async def ModelMetadata(  # noqa: N802
-        self, message: pb.ModelMetadataRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ModelMetadataResponse:
-        """Answer for a model that has no replica."""
-        return await told(self._face.model_metadata, message, grpc_context, pb.ModelMetadataResponse)
-
-    async def ModelInfer(  # noqa: N802
-        self, message: pb.ModelInferRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ModelInferResponse:
-        """Answer for a model that has no replica."""
-        return await told(self._face.infer, message, grpc_context, pb.ModelInferResponse)
+    ServerLive = method(DoorFace.live, pb.ServerLiveResponse)
+    ServerReady = method(DoorFace.ready, pb.ServerReadyResponse)
+    ServerMetadata = method(DoorFace.metadata, pb.ServerMetadataResponse)
+    ModelReady = method(DoorFace.model_ready, pb.ModelReadyResponse)
+    ModelMetadata = method(DoorFace.model_metadata, pb.ModelMetadataResponse)
+    ModelInfer = method(DoorFace.infer, pb.ModelInferResponse)

@@ -1,6 +1,7 @@
 """The gRPC face of one model, and how every gRPC face says that something is wrong."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -34,6 +35,7 @@ STATUSES: Mapping[int, grpc.StatusCode] = {
 PUSHBACK = "grpc-retry-pushback-ms"
 """What gRPC's own retries read; HTTP's Retry-After."""
 
+F = TypeVar("F")
 M = TypeVar("M")
 A = TypeVar("A")
 Metadata = Mapping[str, Any]
@@ -81,30 +83,6 @@ class ModelFace:
         return write(asked, answered, explained, model=self._answering.model, raw=raw)
 
 
-class ModelMethods:
-    """Methods of a model's deployment, which Serve finds by the protocol's names."""
-
-    _face: ModelFace
-
-    async def ModelReady(  # noqa: N802
-        self, message: pb.ModelReadyRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ModelReadyResponse:
-        """Tell whether the model, or one version, would answer."""
-        return await told(self._face.ready, message, grpc_context, pb.ModelReadyResponse)
-
-    async def ModelMetadata(  # noqa: N802
-        self, message: pb.ModelMetadataRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ModelMetadataResponse:
-        """Describe the model or one version."""
-        return await told(self._face.metadata, message, grpc_context, pb.ModelMetadataResponse)
-
-    async def ModelInfer(  # noqa: N802
-        self, message: pb.ModelInferRequest, grpc_context: "RayServegRPCContext"
-    ) -> pb.ModelInferResponse:
-        """Score rows."""
-        return await told(self._face.infer, message, grpc_context, pb.ModelInferResponse)
-
-
 async def told(
     face: Callable[[M, Metadata], Awaitable[A]], message: M, context: "RayServegRPCContext", empty: Callable[[], A]
 ) -> A:
@@ -128,3 +106,23 @@ async def told(
         context.set_code(grpc.StatusCode.INTERNAL)
         context.set_details(MODEL_FAILED)
     return empty()
+
+
+def method(
+    face: Callable[[F, M, Metadata], Awaitable[A]], empty: Callable[[], A]
+) -> "Callable[[Any, M, RayServegRPCContext], Awaitable[A]]":
+    """Make a method of a deployment, which Serve finds by its name, from one of the deployment's face."""
+
+    async def answer(self: Any, message: M, grpc_context: "RayServegRPCContext") -> A:
+        return await told(partial(face, self._face), message, grpc_context, empty)
+
+    return answer
+
+
+class ModelMethods:
+    """The protocol's methods, as far as they are for one model."""
+
+    _face: ModelFace
+    ModelReady = method(ModelFace.ready, pb.ModelReadyResponse)
+    ModelMetadata = method(ModelFace.metadata, pb.ModelMetadataResponse)
+    ModelInfer = method(ModelFace.infer, pb.ModelInferResponse)
