@@ -1,7 +1,7 @@
 """Runs reconcilers: soon after something was written, at the latest after their interval, until asked to stop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 
 from services.chassis.backoff import Backoff
@@ -22,6 +22,21 @@ def reconciling(reconcilers: Sequence[Reconciler], work: Work) -> "list[Reconcil
     for each in running:
         each.see(work)
     return running
+
+
+async def side_by_side(steps: Iterable[Awaitable[None]]) -> None:
+    """Take steps of which one that cannot go on holds up no other.
+
+    Raises:
+        TransientError: All that could not, could not now.
+        ExceptionGroup: What kept them from going on.
+    """
+    outcomes = await asyncio.gather(*steps, return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    if errors and all(isinstance(error, TransientError) for error in errors):
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("some are held up", errors)
 
 
 class Reconciling:

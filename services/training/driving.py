@@ -5,7 +5,6 @@ a short one, if the run still is as it was seen. So a step may be killed anywher
 found there by its submission id, and what was not written down is found out again.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,9 +18,10 @@ from contracts.jobs import TrainingSpec
 from contracts.message import utc_now
 from contracts.pipeline import TrainerName
 from contracts.training import FailureReason
-from services.chassis.errors import RejectedError, TransientError
+from services.chassis.errors import RejectedError
 from services.chassis.jobs import Jobs, JobStatus, job_environment
 from services.chassis.logs import Log
+from services.chassis.reconciling import side_by_side
 from services.chassis.telemetry import current_traceparent
 from services.chassis.work import Work
 from services.training.domain import follow, specify, stopped
@@ -76,12 +76,7 @@ class Driver:
         """
         async with work.transaction(write=False) as tx:
             runs = await tx.port(Runs).unfinished()
-        outcomes = await asyncio.gather(*(self._drive(run, work) for run in runs), return_exceptions=True)
-        errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        if errors and all(isinstance(error, TransientError) for error in errors):
-            raise errors[0]
-        if errors:
-            raise ExceptionGroup("runs are held up", errors)
+        await side_by_side(self._drive(run, work) for run in runs)
 
     async def _drive(self, run: Run, work: Work) -> None:
         match run.state:

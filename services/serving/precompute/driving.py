@@ -4,7 +4,6 @@ Each step asks the cluster and the store outside of any transaction and writes o
 still is as it was seen. So a step may be killed anywhere: what the cluster already has is found there by its name.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +15,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from contracts import telemetry as names
 from contracts.message import Message, utc_now
 from contracts.precompute import PrecomputationFailure
-from services.chassis.errors import RejectedError, TransientError
+from services.chassis.errors import RejectedError
 from services.chassis.jobs import Jobs, JobStatus, job_environment
 from services.chassis.logs import Log
+from services.chassis.reconciling import side_by_side
 from services.chassis.telemetry import current_traceparent
 from services.chassis.work import Transaction, Work
 from services.serving.desired import DesiredLookup
@@ -84,12 +84,7 @@ class PrecomputeDriver:
             await self._want(plan, work)
         async with work.transaction(write=False) as tx:
             unfinished = await tx.port(Precomputations).open()
-        outcomes = await asyncio.gather(*(self._drive(one, work) for one in unfinished), return_exceptions=True)
-        errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        if errors and all(isinstance(error, TransientError) for error in errors):
-            raise errors[0]
-        if errors:
-            raise ExceptionGroup("precomputations are held up", errors)
+        await side_by_side(self._drive(one, work) for one in unfinished)
 
     async def _want(self, plan: Plan, work: Work) -> None:
         async with work.transaction(write=False) as tx:

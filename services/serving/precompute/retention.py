@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from contracts.message import utc_now
-from services.chassis.errors import TransientError
 from services.chassis.jobs import Jobs
 from services.chassis.logs import Log
+from services.chassis.reconciling import side_by_side
 from services.chassis.work import Transaction, Work
 from services.serving.ports import Board, Deployments, Rollouts
 from services.serving.precompute.domain import GONE, Precomputation, State
@@ -51,22 +51,19 @@ class Retention:
     clock: Callable[[], datetime] = utc_now
 
     async def step(self, work: Work) -> None:
-        """Look at every model; one whose files can't be reached holds up no other.
+        """Look at every model.
 
         Raises:
             TransientError: Cluster, store or board cannot be reached; the next step tries again.
+            ExceptionGroup: What else kept files from being deleted.
         """
         async with work.transaction(write=False) as tx:
             plans = await tx.port(Plans).all()
-        troubles = []
-        for plan in plans:
-            try:
-                await self._retire(plan.pipeline, work)
-                await self._delete(plan.pipeline, work)
-            except TransientError as error:
-                troubles.append(error)
-        if troubles:
-            raise troubles[0]
+        await side_by_side(self._sweep(plan.pipeline, work) for plan in plans)
+
+    async def _sweep(self, pipeline: str, work: Work) -> None:
+        await self._retire(pipeline, work)
+        await self._delete(pipeline, work)
 
     async def _retire(self, pipeline: str, work: Work) -> None:
         reports = await self.board().reports(pipeline)

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+import pytest
+
 from services.chassis.bus import Bus
 from services.chassis.database import Database
 from services.chassis.errors import TransientError
-from services.chassis.reconciling import reconciling
+from services.chassis.reconciling import reconciling, side_by_side
 from services.chassis.work import Reconciler, Work
 from tests.fixtures.waiting import eventually
 
@@ -121,3 +123,22 @@ async def test_writes_of_one_wake_the_others() -> None:
 
     async with running(work(), Reconciler(reader, every_s=HOUR_S), Reconciler(writer, every_s=HOUR_S)):
         await eventually(lambda: calls.count("reader") > 1)
+
+
+async def test_steps_that_cannot_go_on_hold_up_no_other() -> None:
+    done: list[int] = []
+
+    async def step(number: int, error: Exception | None = None) -> None:
+        if error:
+            raise error
+        done.append(number)
+
+    not_now = TransientError("cluster_unreachable")
+    with pytest.raises(TransientError, match="cluster unreachable"):
+        await side_by_side([step(1, not_now), step(2), step(3, not_now)])
+    with pytest.raises(ExceptionGroup) as group:
+        await side_by_side([step(1, not_now), step(2, ZeroDivisionError()), step(3)])
+    await side_by_side([])
+
+    assert done == [2, 3]
+    assert [type(error) for error in group.value.exceptions] == [TransientError, ZeroDivisionError]
