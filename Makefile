@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
-.PHONY: help setup demo run test test-all check bench-serving bench-registry soak-serving fix docs clean
+.PHONY: help setup demo run test test-all check lint bench-serving bench-registry soak-serving fix docs clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -27,13 +27,15 @@ test: $(VENV)/.everything ## Run the full test suite
 test-all: test ## Run the full test suite, and the demo in a short form
 	@$(BIN)/everloop demo --months 2 --sample 0.2 --json > /dev/null
 
-check: $(VENV)/.everything ## Format, lint, types, import rules, generated files, quick tests (three minutes)
+check: lint ## Lint and the quick tests (three minutes)
+	$(BIN)/python -m pytest -q tests/unit tests/contracts tests/architecture -m "not slow and not ray and not docker and not postgres"
+
+lint: $(VENV)/.everything ## Format, lint, types, import rules, generated files
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo > /dev/null || $(BIN)/lint-imports --no-logo
 	$(BIN)/python -m docs.generate --check
-	$(BIN)/python -m pytest -q tests/unit tests/contracts tests/architecture -m "not slow and not ray and not docker and not postgres"
 
 bench-serving: $(VENV)/.everything ## Serve one model by Everloop and its peers, side by side (ARGS="--rounds 1" is quicker)
 	@exec $(BIN)/python -m tests.benchmarks.serving --install $(ARGS)

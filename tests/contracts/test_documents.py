@@ -16,13 +16,14 @@ from docs.generate import ROOT, generated
 
 CHECKER = Path(__file__).parent / "asyncapi"
 INSTALL_TIMEOUT_S = 180
+GENERATED = generated()
 
 
-@pytest.mark.parametrize("path", generated(), ids=str)
+@pytest.mark.parametrize("path", GENERATED, ids=str)
 def test_generated_file_is_up_to_date(path: Path) -> None:
     written = (ROOT / path).read_text() if (ROOT / path).exists() else ""
 
-    assert written == generated()[path], "run: make docs"
+    assert written == GENERATED[path], "run: make docs"
 
 
 def test_the_page_tells_of_every_message() -> None:
