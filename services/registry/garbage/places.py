@@ -9,6 +9,7 @@ from services.registry.garbage.domain import Place
 
 ARTIFACTS = "artifacts"
 RUNS = "runs"
+LOGGED = "logged"
 
 
 def of_artifacts(root_uri: Uri) -> Place | None:
@@ -25,6 +26,14 @@ def of_training_run(run_id: UUID) -> Place:
     return Place(f"{RUNS}/{run_id}")
 
 
-def of_bundle(bundle_uri: Uri, run_id: UUID) -> Place | None:
-    """Find a version's files: its bundle, and what lies beside it; None if they are not where its run left them."""
-    return Place(f"{RUNS}/{run_id}", keep_record=True) if f"/{RUNS}/{run_id}/" in bundle_uri else None
+def of_bundle(bundle_uri: Uri, run_id: UUID | None) -> Place | None:
+    """Find a version's files; None if they are not where they were left.
+
+    Args:
+        bundle_uri: Its bundle.
+        run_id: The training run that left it; what lies beside it goes along. Unset: it was made of what was logged.
+    """
+    if run_id:
+        return Place(f"{RUNS}/{run_id}", keep_record=True) if f"/{RUNS}/{run_id}/" in bundle_uri else None
+    _, found, name = bundle_uri.rstrip("/").rpartition(f"/{LOGGED}/")
+    return Place(f"{LOGGED}/{name}") if found and "/" not in name else None

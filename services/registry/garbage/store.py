@@ -139,7 +139,7 @@ class SqlHeap:
                 f"{name} {row.number}",
                 row.pipeline,
                 row.deleted_at or row.decided_at or row.updated_at,
-                _files_of(row),
+                await self._files_of(row),
             )
             for row, name in await self._session.exec(held)
         ]
@@ -212,7 +212,18 @@ class SqlHeap:
         row.collected_at = at
         self._session.add(row)
         await self._session.flush()
-        return _files_of(row)
+        return await self._files_of(row)
+
+    async def _files_of(self, version: VersionRow) -> Place | None:
+        """Find the files that no other version has, too: what was logged twice is one bundle."""
+        others = select(VersionRow.number).where(
+            VersionRow.bundle_uri == version.bundle_uri,
+            col(VersionRow.collected_at).is_(None),
+            tuple_(col(VersionRow.pipeline), col(VersionRow.number)) != tuple_(version.pipeline, version.number),
+        )
+        if (await self._session.exec(others.limit(1))).first():
+            return None
+        return of_bundle(version.bundle_uri or "", version.run_id)
 
     async def _needed(self, by: Mapped[str | None], ids: Sequence[str]) -> dict[str | None, str]:
         named = select(by, ModelRow.name, VersionRow.number).join(
@@ -260,10 +271,6 @@ class SqlErasures:
     async def close(self, place: Place) -> None:
         """Say that its files are gone."""
         await self._session.exec(delete(ErasureRow).where(col(ErasureRow.path) == place.path))
-
-
-def _files_of(row: VersionRow) -> Place | None:
-    return of_bundle(row.bundle_uri, row.run_id) if row.bundle_uri and row.run_id else None
 
 
 def _places(artifact_uris: Iterable[str]) -> list[Place]:
