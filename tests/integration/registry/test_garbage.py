@@ -27,9 +27,10 @@ from services.registry.settings import RegistrySettings
 from tests.contracts.examples import PIPELINE
 from tests.fakes.registry.examples import pipeline_registered, run_id, training_run_started
 from tests.fakes.registry.runs import leave_run
+from tests.fixtures.mlflow import said
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
-from tests.integration.registry.test_looking_back import ABOVE_SIX, rebuilt, running, said
+from tests.integration.registry.lived import ABOVE_SIX, rebuilt, running
 
 T = TypeVar("T")
 NOW = {"deleted_days": 0, "failed_days": 0, "refused_days": 0}
