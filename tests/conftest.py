@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.fixtures.nats",
     "tests.fixtures.postgres",
     "tests.fixtures.databases",
+    "tests.fixtures.adapters",
     "tests.fixtures.telemetry",
     "tests.fixtures.services",
     "tests.fixtures.platform",

@@ -1,13 +1,11 @@
 """The registry's ports keep what they were given: in memory, in SQLite, in PostgreSQL."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from sqlmodel import SQLModel
 
 from contracts.pipeline import Policy
 from services.registry.domain import Alias, AliasChange, Decision, Inspection, Model, ModelVersion, VersionState
@@ -21,7 +19,7 @@ from tests.fakes.registry.examples import cause, evidence, run_id, run_succeeded
 from tests.fakes.registry.inspections import InMemoryInspections
 from tests.fakes.registry.models import InMemoryModels
 from tests.fakes.registry.versions import InMemoryVersions
-from tests.fixtures.databases import Transactions
+from tests.fixtures.adapters import Adapters
 
 ADA = Decision("ada", "looks right", NOON)
 
@@ -39,35 +37,16 @@ class Ports:
 Open = Callable[[], AbstractAsyncContextManager[Ports]]
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def kind(request: pytest.FixtureRequest) -> str:
-    """Which adapters are asked."""
-    return str(request.param)
-
-
 @pytest.fixture
-def database_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The database of the kind; memory leaves its own unused."""
-    if kind == "postgres":
-        url: str = request.getfixturevalue("postgres_url")
-        return url
-    return f"sqlite:///{tmp_path / 'test.sqlite'}"
-
-
-@pytest.fixture
-async def open_(kind: str, sessions: Callable[[type[SQLModel]], Awaitable[Transactions]]) -> Open:
+async def open_(adapters: Adapters) -> Open:
     """Opens a transaction on the ports, with the story's pipeline known."""
-    opened = await sessions(Row)
-    remembered = Ports(InMemoryModels(), InMemoryVersions(), InMemoryAliasHistory(), InMemoryInspections())
-
-    @asynccontextmanager
-    async def transaction() -> AsyncIterator[Ports]:
-        if kind == "memory":
-            yield remembered
-            return
-        async with opened() as session:
-            yield Ports(SqlModels(session), SqlVersions(session), SqlAliasHistory(session), SqlInspections(session))
-
+    transaction = await adapters(
+        Row,
+        Ports(InMemoryModels(), InMemoryVersions(), InMemoryAliasHistory(), InMemoryInspections()),
+        lambda session: Ports(
+            SqlModels(session), SqlVersions(session), SqlAliasHistory(session), SqlInspections(session)
+        ),
+    )
     async with transaction() as ports:
         await ports.models.put(_model())
     return transaction

@@ -2,13 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
-from sqlmodel import SQLModel
 
 from services.registry.rows import Row
 from services.registry.tracking.domain import (
@@ -26,7 +24,7 @@ from services.registry.tracking.log import SqlLog, SqlMetricHistory
 from services.registry.tracking.ports import Experiments, Log, MetricHistory, Runs
 from services.registry.tracking.store import SqlExperiments, SqlRuns
 from tests.fakes.registry.tracking import InMemoryExperiments, InMemoryMetricHistory, InMemoryRuns
-from tests.fixtures.databases import Transactions
+from tests.fixtures.adapters import Adapters
 
 ID = "f" * 32
 ONES = DatasetInput(Dataset("ones", "abc", "local", "ones.npy", "[2]", None), {"mlflow.data.context": "training"})
@@ -45,37 +43,15 @@ class Ports:
 Open = Callable[[], AbstractAsyncContextManager[Ports]]
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def kind(request: pytest.FixtureRequest) -> str:
-    """Which adapters are asked."""
-    return str(request.param)
-
-
 @pytest.fixture
-def database_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The database of the kind; memory leaves its own unused."""
-    if kind == "postgres":
-        url: str = request.getfixturevalue("postgres_url")
-        return url
-    return f"sqlite:///{tmp_path / 'test.sqlite'}"
-
-
-@pytest.fixture
-async def open_(kind: str, sessions: Callable[[type[SQLModel]], Awaitable[Transactions]]) -> Open:
+async def open_(adapters: Adapters) -> Open:
     """Opens a transaction on the ports."""
-    opened = await sessions(Row)
     runs = InMemoryRuns()
-    remembered = Ports(InMemoryExperiments(), runs, runs, InMemoryMetricHistory(runs))
-
-    @asynccontextmanager
-    async def transaction() -> AsyncIterator[Ports]:
-        if kind == "memory":
-            yield remembered
-            return
-        async with opened() as session:
-            yield Ports(SqlExperiments(session), SqlRuns(session), SqlLog(session), SqlMetricHistory(session))
-
-    return transaction
+    return await adapters(
+        Row,
+        Ports(InMemoryExperiments(), runs, runs, InMemoryMetricHistory(runs)),
+        lambda session: Ports(SqlExperiments(session), SqlRuns(session), SqlLog(session), SqlMetricHistory(session)),
+    )
 
 
 @pytest.fixture

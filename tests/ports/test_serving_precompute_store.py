@@ -1,13 +1,11 @@
 """What serving remembers of precomputing: the same on the fakes, on SQLite and on PostgreSQL."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlmodel import SQLModel
 
 from contracts.precompute import PrecomputationFailure
 from services.serving.precompute.domain import State
@@ -18,47 +16,18 @@ from tests.fakes.serving.examples import NOW
 from tests.fakes.serving.plans import InMemoryPlans
 from tests.fakes.serving.precomputations import InMemoryPrecomputations
 from tests.fakes.serving.prediction_files import report_of
-from tests.fixtures.databases import Transactions
+from tests.fixtures.adapters import Adapters
 from tests.unit.serving.precompute.examples import dataset, one, plan
 
 Ports = tuple[Plans, Precomputations]
 Open = Callable[[], AbstractAsyncContextManager[Ports]]
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """As everywhere, and none for the fakes."""
-    match request.param:
-        case "memory":
-            return ""
-        case "sqlite":
-            return f"sqlite:///{tmp_path / 'test.sqlite'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 @pytest.fixture
-def prepare(
-    request: pytest.FixtureRequest, database_url: str
-) -> Callable[[type[SQLModel]], Awaitable[Transactions]] | None:
-    return request.getfixturevalue("sessions") if database_url else None  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-async def transaction(prepare: Callable[[type[SQLModel]], Awaitable[Transactions]] | None) -> Open:
+async def transaction(adapters: Adapters) -> Open:
     """Opens a transaction with the ports bound to it."""
     memory = (InMemoryPlans(), InMemoryPrecomputations())
-    sessions = await prepare(ServingRow) if prepare else None
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Ports]:
-        if sessions is None:
-            yield memory
-            return
-        async with sessions() as session:
-            yield SqlPlans(session), SqlPrecomputations(session)
-
-    return opened
+    return await adapters(ServingRow, memory, lambda session: (SqlPlans(session), SqlPrecomputations(session)))
 
 
 async def test_plans_come_back_as_they_were_kept(transaction: Open) -> None:

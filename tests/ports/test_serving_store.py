@@ -1,7 +1,7 @@
 """Serving's memory: the same on the fakes, on SQLite and on PostgreSQL."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,46 +19,20 @@ from services.serving.ports import Deployments, Rollouts
 from tests.fakes.serving.deployments import InMemoryDeployments
 from tests.fakes.serving.examples import NOW, deployment, evidence, rollout
 from tests.fakes.serving.rollouts import InMemoryRollouts
+from tests.fixtures.adapters import Adapters
 from tests.fixtures.databases import Transactions
 
 Ports = tuple[Deployments, Rollouts]
 Open = Callable[[], AbstractAsyncContextManager[Ports]]
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """As everywhere, and none for the fakes."""
-    match request.param:
-        case "memory":
-            return ""
-        case "sqlite":
-            return f"sqlite:///{tmp_path / 'test.sqlite'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 @pytest.fixture
-def prepare(
-    request: pytest.FixtureRequest, database_url: str
-) -> Callable[[type[SQLModel]], Awaitable[Transactions]] | None:
-    return request.getfixturevalue("sessions") if database_url else None  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-async def transaction(prepare: Callable[[type[SQLModel]], Awaitable[Transactions]] | None) -> Open:
+async def transaction(adapters: Adapters) -> Open:
     """Opens a transaction with the ports bound to it."""
     memory = (InMemoryDeployments(), InMemoryRollouts())
-    sessions = await prepare(store.ServingRow) if prepare else None
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Ports]:
-        if sessions is None:
-            yield memory
-            return
-        async with sessions() as session:
-            yield store.SqlDeployments(session), store.SqlRollouts(session)
-
-    return opened
+    return await adapters(
+        store.ServingRow, memory, lambda session: (store.SqlDeployments(session), store.SqlRollouts(session))
+    )
 
 
 async def test_deployment_comes_back_as_it_was_kept(transaction: Open) -> None:

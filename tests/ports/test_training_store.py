@@ -1,7 +1,7 @@
 """Training's memory: the same on the fakes, on SQLite and on PostgreSQL."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import inspect
-from sqlmodel import SQLModel
 
 from contracts.jobs import ChampionRef
 from contracts.pipeline import TriggerKind
@@ -26,7 +25,7 @@ from tests.fakes.training import examples
 from tests.fakes.training.causes import InMemoryCauses
 from tests.fakes.training.pipelines import InMemoryPipelines
 from tests.fakes.training.runs import InMemoryRuns
-from tests.fixtures.databases import Transactions
+from tests.fixtures.adapters import Adapters
 
 
 @dataclass(frozen=True)
@@ -39,51 +38,18 @@ class Ports:
 
 
 Open = Callable[[], AbstractAsyncContextManager[Ports]]
-Prepare = Callable[[type[SQLModel]], Awaitable[Transactions]]
 
 LATER = examples.NOON + timedelta(hours=1)
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """As everywhere, and none for the fakes."""
-    match request.param:
-        case "memory":
-            return ""
-        case "sqlite":
-            return f"sqlite:///{tmp_path / 'test.sqlite'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 @pytest.fixture
-def prepare(request: pytest.FixtureRequest, database_url: str) -> Prepare | None:
-    if not database_url:
-        return None
-    sessions: Prepare = request.getfixturevalue("sessions")
-    return sessions
-
-
-@pytest.fixture
-async def transaction(prepare: Prepare | None) -> Open:
+async def transaction(adapters: Adapters) -> Open:
     """Opens a transaction with the ports bound to it."""
-    if prepare is None:
-        memory = Ports(InMemoryPipelines(), InMemoryRuns(), InMemoryCauses())
-
-        @asynccontextmanager
-        async def remembered():  # type: ignore[no-untyped-def]
-            yield memory
-
-        return remembered
-
-    sessions = await prepare(TrainingRow)
-
-    @asynccontextmanager
-    async def stored():  # type: ignore[no-untyped-def]
-        async with sessions() as session:
-            yield Ports(store.SqlPipelines(session), store.SqlRuns(session), store.SqlCauses(session))
-
-    return stored
+    return await adapters(
+        TrainingRow,
+        Ports(InMemoryPipelines(), InMemoryRuns(), InMemoryCauses()),
+        lambda session: Ports(store.SqlPipelines(session), store.SqlRuns(session), store.SqlCauses(session)),
+    )
 
 
 def succeeded(number: int, *, version: int, kind: TriggerKind = TriggerKind.DATA, labels: int = 0) -> Run:
@@ -259,9 +225,6 @@ async def test_causes_are_listed_newest_first_and_by_story(transaction: Open) ->
         assert [heard.pipeline for heard in await ports.causes.of_story("message-4")] == ["trains"]
 
 
-@pytest.mark.parametrize(
-    "database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
-)
 async def test_migrations_make_the_tables_that_the_rows_describe(database: Database) -> None:
     await migrate(database, Path(store.__file__).parent / "migrations")
 
