@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -38,11 +39,13 @@ def models(
 ) -> None:
     """List models, or the versions of one with their gates and decisions.
 
+    Runs of a pipeline make the versions of one kind of model, MLflow's clients log those of the other.
+
     Example: everloop models flight_delays
     """
 
     async def work(platform: "Platform") -> Any:
-        return await platform.get("registry", f"/v1/models/{model}/versions" if model else "/v1/models")
+        return await platform.get("registry", f"/v1/models/{quote(model, safe='')}/versions" if model else "/v1/models")
 
     found = with_platform(home, work)
     if as_json:
@@ -66,14 +69,15 @@ def models(
         )
     else:
         table(
-            ("Model", "Champion", "Challenger", "Previous", "Policy", "Description"),
+            ("Model", "Kind", "Champion", "Challenger", "Previous", "Policy", "Description"),
             (
                 (
                     one["name"],
+                    one["kind"],
                     one["aliases"]["champion"],
                     one["aliases"]["challenger"],
                     one["aliases"]["previous"],
-                    one["promotion"]["policy"] if one["promotion"] else "logged",
+                    one["promotion"] and one["promotion"]["policy"],
                     one["description"],
                 )
                 for one in found
@@ -131,8 +135,9 @@ def rollback(
     Example: everloop rollback flight_delays --reason "complaints from LGA"
     """
     from contracts.registry import RollBackModel
+    from services.registry.keys import key_of
 
-    command = RollBackModel(pipeline=model, to_version=to, requested_by=options.person(by), reason=reason)
+    command = RollBackModel(pipeline=key_of(model), to_version=to, requested_by=options.person(by), reason=reason)
     _decide(command, home, as_json=as_json)
 
 

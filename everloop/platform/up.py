@@ -148,7 +148,9 @@ def await_champions(state: PlatformState, *, within_s: float = CHAMPIONS_LIMIT_S
             models = http.get(f"{state.endpoints.of('registry')}/v1/models").raise_for_status().json()
         except (httpx.HTTPError, ValueError):
             return {}
-        champions = [model["name"] for model in models if model["aliases"]["champion"]]
+        # A champion that was only logged may be one that nobody can serve.
+        made = [model for model in models if model["kind"] == "pipeline"]
+        champions = [model["name"] for model in made if model["aliases"]["champion"]]
         answering: dict[str, bool] = dict.fromkeys(champions, False)
         deadline = time.monotonic() + within_s
         while not all(answering.values()) and time.monotonic() < deadline:

@@ -202,6 +202,7 @@ async def _model_view(model: Model, tx: Tx) -> ModelView:
     return ModelView(
         name=model.pipeline,
         pipeline=model.pipeline,
+        kind="pipeline",
         description=model.definition.description,
         registered_at=model.registered_at,
         promotion=model.definition.promotion,

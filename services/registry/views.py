@@ -35,6 +35,9 @@ class ModelView(BaseModel):
 
     name: str
     pipeline: str = Field(description="Its key: on the bus, and where it answers. A pipeline's model is named as it.")
+    kind: Literal["pipeline", "logged"] = Field(
+        description="Runs of a pipeline make its versions, or clients log them."
+    )
     description: str
     registered_at: datetime
     promotion: Promotion | None = Field(default=None, description="Unset: no pipeline makes its versions.")
@@ -86,6 +89,7 @@ async def model_view(entry: ModelEntry, tx: Transaction) -> ModelView:
     return ModelView(
         name=entry.name,
         pipeline=entry.pipeline,
+        kind="logged",
         description=entry.description or "",
         registered_at=entry.created_at,
         gates=await tx.port(NamedModels).gates(entry.pipeline),
