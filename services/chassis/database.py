@@ -16,14 +16,15 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.orm import ORMExecuteState, registry
+from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import Session, SQLModel
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.chassis import sqlite
+from services.chassis import postgresql, sqlite
 from services.chassis.disk import Disk
 from services.chassis.errors import TransientError
+from services.chassis.session import WROTE, ConnectedSession
 
 JsonDocument = JSON
 """Column type of a JSON document, on both databases."""
@@ -62,24 +63,6 @@ class ChassisRow(SQLModel, registry=registry()):
     """Rows that every service has: what it heard and what it has yet to say."""
 
 
-WROTE = "wrote"
-
-
-class NotingSession(Session):
-    """Notes in its ``info`` whether it wrote. Listening to each session on its own would cost more than a statement."""
-
-
-@event.listens_for(NotingSession, "after_flush")
-def _note_flush(session: Session, context: object) -> None:
-    session.info[WROTE] = True
-
-
-@event.listens_for(NotingSession, "do_orm_execute")
-def _note_statement(statement: ORMExecuteState) -> None:
-    if not statement.is_select:
-        statement.session.info[WROTE] = True
-
-
 class Database:
     """A service's database, with writes of this process one after another."""
 
@@ -101,7 +84,8 @@ class Database:
             self.engine = create_async_engine(
                 address.set(drivername="sqlite+aiosqlite"),
                 pool_size=8,
-                connect_args={"async_creator_fn": sqlite.connect},
+                pool_use_lifo=True,
+                connect_args={"async_creator_fn": partial(sqlite.connect, backlog=sqlite.Backlog())},
             )
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -109,9 +93,11 @@ class Database:
             self.engine = create_async_engine(
                 address.set(drivername="postgresql+psycopg"),
                 pool_size=8,
-                pool_pre_ping=True,
+                pool_use_lifo=True,
                 connect_args={"options": f"-csearch_path={schema}", "connect_timeout": 10},
             )
+            event.listen(self.engine.sync_engine, "checkout", postgresql.check_out)
+            event.listen(self.engine.sync_engine, "begin", postgresql.begin)
         # SQLite has one writer: waiting here is fair and wakes at once, waiting in its busy handler is neither.
         self._writer: asyncio.Lock | None = asyncio.Lock() if self.file else None
         self._disk = Disk(self.file.with_name(f"{self.file.name}-wal")) if self.file else None
@@ -125,7 +111,8 @@ class Database:
         Whatever it committed or saw is on the disk when this returns.
 
         Args:
-            write: Take SQLite's write lock from the start, so that no transaction fails halfway for want of it.
+            write: Whether it may write. Then it takes SQLite's write lock from the start, so that it does not fail
+                halfway for want of it; otherwise PostgreSQL has no transaction, and each statement its own moment.
 
         Raises:
             DatabaseUnavailableError: Instead of the driver's own errors, where trying again may work.
@@ -134,11 +121,13 @@ class Database:
             try:
                 async with (
                     _entered(self._writer if write else None),
-                    AsyncSession(self.engine, expire_on_commit=False, sync_session_class=NotingSession) as session,
+                    ConnectedSession(self.engine, expire_on_commit=False) as session,
                 ):
                     await session.connection(execution_options={"everloop_write": write})
                     try:
                         yield session
+                        if session.info.get(WROTE) and not write:
+                            raise AssertionError("a session that was opened to read has written")
                     finally:
                         if self._disk and write:
                             self._disk.end()
@@ -161,7 +150,7 @@ class Database:
             return
         with _translated():
             async with self.engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.execution_options(everloop_write=False)
                 await _advisory_lock(connection, crc32(f"{self.schema}/{purpose}".encode()))
 
                 async def check() -> None:
@@ -230,6 +219,7 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     # Nothing committed is written through by this; `Disk` does it before anybody hears of it.
     cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA wal_autocheckpoint = 0")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

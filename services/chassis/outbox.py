@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, String, delete
+from sqlalchemy import BigInteger, Integer, LargeBinary, String, bindparam, delete, text
 from sqlmodel import Field, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,6 +26,12 @@ PAUSE_S = 0.05
 """After each batch: what is said meanwhile goes together. What is said after a silence goes at once."""
 
 log = Log(__name__)
+
+# Written out, for it is part of nearly every transaction: built from the row's class it would give back positions.
+SAY = text(
+    "INSERT INTO chassis_outbox (message_id, subject, body, traceparent, said_at)"
+    " VALUES (:message_id, :subject, :body, :traceparent, :said_at)"
+).bindparams(bindparam("body", type_=LargeBinary), bindparam("said_at", type_=UtcDateTime))
 
 
 class OutboxRow(ChassisRow, table=True):

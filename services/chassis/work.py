@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
-from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.envelope import MAX_BODY_BYTES, seal
 from contracts.message import Message, utc_now
 from services.chassis.bus import Bus
-from services.chassis.database import WROTE, Database
+from services.chassis.database import Database
 from services.chassis.errors import MalformedError
-from services.chassis.outbox import OutboxRow
+from services.chassis.outbox import SAY
+from services.chassis.session import WROTE
 from services.chassis.subscriptions import Cause
 from services.chassis.telemetry import current_traceparent
 
@@ -83,8 +83,7 @@ class Transaction:
         """
         if self._said:
             await self.session.flush()
-            # Beneath the session, which would read each row back for its position.
-            await (await self.session.connection()).execute(insert(OutboxRow), self._said)
+            await (await self.session.connection()).execute(SAY, self._said)
         await self.session.commit()
         return bool(self._said)
 

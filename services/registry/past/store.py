@@ -31,6 +31,10 @@ class SqlState:
 
     async def digest(self) -> StateDigest:
         """Read all of it, and sum it up."""
+        connection = await self._session.connection()
+        if connection.dialect.name == "postgresql":
+            # Who only reads has no transaction there, and so neither one moment for all tables nor cursors.
+            await connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ")
         tables = [table for table in Row.metadata.sorted_tables if table.name not in WORK_IN_HAND]
         return StateDigest.of([await self._part(table) for table in tables])
 

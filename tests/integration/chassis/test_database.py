@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -116,6 +117,31 @@ async def test_schemas_are_apart(postgres_url: str) -> None:
         assert await inbox.remember(session, "consumer", "message", NOON)
     await one.close()
     await other.close()
+
+
+@pytest.mark.postgres
+async def test_connection_that_the_server_ended_is_made_anew(postgres_url: str) -> None:
+    database = Database(postgres_url, schema="test")
+    await migrate(database)
+    async with database.session() as one, database.session() as other:
+        for session in (one, other):
+            await session.connection()
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        others = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        server.execute(f"{others} AND datname = current_database()".encode())
+
+    async with database.session() as one, database.session(write=False) as other:
+        assert await inbox.remember(one, "consumer", "message", NOON)
+        assert (await other.exec(select(inbox.InboxRow))).all() == []
+    await database.close()
+
+
+async def test_session_that_only_reads_must_not_write(database: Database) -> None:
+    await migrate(database)
+
+    with pytest.raises(AssertionError, match="opened to read"):
+        async with database.session(write=False) as session:
+            await inbox.remember(session, "consumer", "message", NOON)
 
 
 async def test_message_is_remembered_per_consumer_until_it_is_forgotten(database: Database) -> None:

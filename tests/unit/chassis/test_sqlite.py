@@ -1,20 +1,22 @@
 """SQLite's statements run at once where they are quick, and are never waited for where they are not."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from services.chassis.sqlite import QuickConnection, connect
+from services.chassis.sqlite import MANY, Backlog, QuickConnection, connect
 
-MANY = "SELECT a.n FROM numbers a, numbers b, numbers c WHERE a.n + b.n + c.n > 400 ORDER BY a.n"
+LONG = "SELECT a.n FROM numbers a, numbers b, numbers c WHERE a.n + b.n + c.n > 400 ORDER BY a.n"
 
 
 @pytest.fixture
 async def connection(tmp_path: Path) -> AsyncIterator[QuickConnection]:
     """A table of the numbers below 150."""
-    async with connect(str(tmp_path / "numbers.sqlite")) as connection:
+    async with connect(str(tmp_path / "numbers.sqlite"), backlog=Backlog()) as connection:
         await connection.execute("CREATE TABLE numbers (n INTEGER)")
         await connection.executemany("INSERT INTO numbers VALUES (?)", [(number,) for number in range(150)])
         await connection.commit()
@@ -60,7 +62,7 @@ async def test_a_long_query_is_answered_whole_and_lets_others_go_on(connection: 
 
     async with asyncio.TaskGroup() as tasks:
         counting = tasks.create_task(count())
-        found = await _found(connection, f"SELECT count(*) FROM ({MANY})")
+        found = await _found(connection, f"SELECT count(*) FROM ({LONG})")
         counting.cancel()
 
     assert found == [(sum(1 for a in range(150) for b in range(150) for c in range(150) if a + b + c > 400),)]
@@ -74,6 +76,35 @@ async def test_what_was_written_in_a_transaction_is_read_in_it(connection: Quick
 
     await connection.rollback()
     assert await _found(connection, "SELECT max(n) FROM numbers") == [(149,)]
+
+
+async def test_the_log_does_not_grow_with_what_is_written(tmp_path: Path) -> None:
+    file, sizes = tmp_path / "log.sqlite", set()
+    async with connect(str(file), backlog=Backlog(), isolation_level=None) as connection:
+        for setting in ("journal_mode = WAL", "wal_autocheckpoint = 0"):
+            await connection.execute_fetchall(f"PRAGMA {setting}")
+        await connection.execute("CREATE TABLE numbers (n INTEGER)")
+        for _ in range(10):
+            for _ in range(10):
+                await connection.execute("BEGIN IMMEDIATE")
+                await connection.executemany("INSERT INTO numbers VALUES (?)", [(0,)] * (MANY // 10))
+                await connection.commit()
+            sizes.add(file.with_name("log.sqlite-wal").stat().st_size)
+
+    assert max(sizes) < 2 * min(sizes)
+
+
+async def test_others_go_on_while_another_process_writes(tmp_path: Path) -> None:
+    file = str(tmp_path / "numbers.sqlite")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        async with connect(file, backlog=Backlog(), isolation_level=None) as connection:
+            other.execute("BEGIN IMMEDIATE")
+            beginning = asyncio.create_task(connection.execute("BEGIN IMMEDIATE"))
+            assert not (await asyncio.wait([beginning], timeout=0.05))[0]
+
+            other.execute("COMMIT")
+            await beginning
+            await connection.rollback()
 
 
 async def _found(connection: QuickConnection, query: str) -> list[tuple[int]]:
