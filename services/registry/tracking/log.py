@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
+import orjson
 from sqlalchemy import JSON, bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,18 +20,31 @@ from services.registry.tracking.domain import (
 from services.registry.tracking.records import point
 from services.registry.tracking.store import number_of
 
-_ADD_POINT = text(
-    "INSERT INTO metrics (run_id, key, step, timestamp_ms, value, is_nan)"
-    " VALUES (:run_id, :key, :step, :timestamp_ms, :value, :is_nan) ON CONFLICT DO NOTHING"
+_ADD_POINT = (
+    "INSERT INTO metrics (run_id, key, step, timestamp_ms, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
 )
-_ADD_LATEST = text(
-    "INSERT INTO latest_metrics (run_id, key, experiment_id, step, timestamp_ms, value, is_nan)"
-    " VALUES (:run_id, :key, :experiment_id, :step, :timestamp_ms, :value, :is_nan)"
+"""As SQLite's driver takes it: the library would look at each value of each point."""
+_UNLESS_LATER = (
     " ON CONFLICT (run_id, key) DO UPDATE SET step = excluded.step, timestamp_ms = excluded.timestamp_ms,"
     " value = excluded.value, is_nan = excluded.is_nan"
     " WHERE (excluded.step, excluded.timestamp_ms, excluded.value)"
     " > (latest_metrics.step, latest_metrics.timestamp_ms, latest_metrics.value)"
 )
+_ADD_LATEST = text(
+    "INSERT INTO latest_metrics (run_id, key, experiment_id, step, timestamp_ms, value, is_nan)"  # noqa: S608
+    f" VALUES (:run_id, :key, :experiment_id, :step, :timestamp_ms, :value, :is_nan) {_UNLESS_LATER}"
+)
+_ADD_POINTS = text(
+    "WITH points AS (SELECT * FROM json_to_recordset(CAST(:points AS json))"  # noqa: S608
+    " AS point (key text, step bigint, timestamp_ms bigint, value double precision, is_nan boolean)),"
+    " added AS (INSERT INTO metrics (run_id, key, step, timestamp_ms, value, is_nan)"
+    " SELECT :run_id, key, step, timestamp_ms, value, is_nan FROM points ON CONFLICT DO NOTHING)"
+    " INSERT INTO latest_metrics (run_id, key, experiment_id, step, timestamp_ms, value, is_nan)"
+    " SELECT DISTINCT ON (key) :run_id, key, CAST(:experiment_id AS integer), step, timestamp_ms, value, is_nan"
+    f" FROM points ORDER BY key, step DESC, timestamp_ms DESC, value DESC {_UNLESS_LATER}"
+)
+"""PostgreSQL's way of both, for it takes a thousand points at once."""
 _ADD_MODEL_POINT = text(
     "INSERT INTO model_metrics"
     " (model_id, run_id, key, step, timestamp_ms, value, is_nan, dataset_name, dataset_digest)"
@@ -97,10 +111,14 @@ class SqlLog:
         # In the order of their keys, so that no two writers wait for each other.
         ordered = sorted(metrics, key=itemgetter(0, 3, 2))
         points = [_columns(run.id, metric) for metric in ordered]
-        await connection.execute(_ADD_POINT, points)
         of_experiment = {"experiment_id": number_of(run.experiment_id)}
-        newest = [_columns(run.id, metric) | of_experiment for metric in latest(ordered)]
-        await connection.execute(_ADD_LATEST, newest)
+        if connection.dialect.name == "postgresql":
+            given = {"run_id": run.id, "points": orjson.dumps(points).decode(), **of_experiment}
+            await connection.execute(_ADD_POINTS, given)
+        else:
+            await connection.exec_driver_sql(_ADD_POINT, [(*columns.values(),) for columns in points])
+            newest = [_columns(run.id, metric) | of_experiment for metric in latest(ordered)]
+            await connection.execute(_ADD_LATEST, newest)
         of_models = [
             {**columns, "model_id": metric.model_id, "dataset_name": metric.dataset_name}
             | {"dataset_digest": metric.dataset_digest}

@@ -16,18 +16,18 @@ def _of_runs(statement: str) -> TextClause:
     return text(statement).bindparams(bindparam("run_ids", expanding=True))
 
 
-_METRICS = _of_runs(
-    "SELECT run_id, key, value, timestamp_ms, step, is_nan FROM latest_metrics WHERE run_id IN :run_ids"
-    " ORDER BY run_id, key"
+_METRIC, _TAG, _PARAM, _USED, _MADE, _DATASET = range(6)
+_LOGGED = _of_runs(
+    "SELECT 0 AS kind, run_id, key, NULL AS value, value AS number, is_nan, timestamp_ms, step, 0 AS place"
+    " FROM latest_metrics WHERE run_id IN :run_ids"
+    " UNION ALL SELECT 1, run_id, key, value, NULL, NULL, NULL, 0, 0 FROM run_tags WHERE run_id IN :run_ids"
+    " UNION ALL SELECT 2, run_id, key, value, NULL, NULL, NULL, 0, 0 FROM params WHERE run_id IN :run_ids"
+    " UNION ALL SELECT CASE WHEN made THEN 4 ELSE 3 END, run_id, model_id, NULL, NULL, NULL, NULL, step, place"
+    " FROM run_models WHERE run_id IN :run_ids"
+    " UNION ALL SELECT 5, run_id, '', NULL, NULL, NULL, NULL, 0, 0 FROM run_datasets WHERE run_id IN :run_ids"
+    " ORDER BY kind, place, key"
 )
-_TAG, _PARAM, _USED = range(3)
-_ENTRIES = _of_runs(
-    "SELECT 0 AS kind, run_id, key, value, 0 AS step, 0 AS place FROM run_tags WHERE run_id IN :run_ids"
-    " UNION ALL SELECT 1, run_id, key, value, 0, 0 FROM params WHERE run_id IN :run_ids"
-    " UNION ALL SELECT CASE WHEN made THEN 3 ELSE 2 END, run_id, model_id, '', step, place FROM run_models"
-    " WHERE run_id IN :run_ids ORDER BY kind, place, key"
-)
-"""Tags, parameters, models used and models made, by one question: each costs as much as all it finds."""
+"""Everything that is a word or a number, and whether there are datasets: a question costs as much as all it finds."""
 _DATASETS = (
     _of_runs(
         "SELECT u.run_id, u.tags, d.name, d.digest, d.source_type, d.source, d.schema, d.profile FROM run_datasets u"
@@ -47,24 +47,27 @@ async def read_records(connection: AsyncConnection, run_ids: Sequence[str]) -> d
         return {}
     given = {"run_ids": list(run_ids)}
     metrics: dict[str, list[Metric]] = defaultdict(list)
-    for row in await connection.execute(_METRICS, given):
-        metrics[row.run_id].append(point(row))
     tags: dict[str, dict[str, str]] = defaultdict(dict)
     params: dict[str, dict[str, str]] = defaultdict(dict)
     used: dict[str, list[str]] = defaultdict(list)
     made: dict[str, list[ModelOutput]] = defaultdict(list)
-    for kind, run_id, key, value, step, _ in await connection.execute(_ENTRIES, given):
-        if kind == _TAG:
+    datasets: dict[str, list[DatasetInput]] = defaultdict(list)
+    kind = _METRIC
+    for kind, run_id, key, value, number, is_nan, timestamp_ms, step, _ in await connection.execute(_LOGGED, given):
+        if kind == _METRIC:
+            metrics[run_id].append(Metric(key, NAN if is_nan else number, timestamp_ms, step))
+        elif kind == _TAG:
             tags[run_id][key] = value
         elif kind == _PARAM:
             params[run_id][key] = value
         elif kind == _USED:
             used[run_id].append(key)
-        else:
+        elif kind == _MADE:
             made[run_id].append(ModelOutput(key, step))
-    datasets: dict[str, list[DatasetInput]] = defaultdict(list)
-    for run_id, noted, *dataset in await connection.execute(_DATASETS, given):
-        datasets[run_id].append(DatasetInput(Dataset(*dataset), noted))
+    # They come last, if there are any.
+    if kind == _DATASET:
+        for run_id, noted, *dataset in await connection.execute(_DATASETS, given):
+            datasets[run_id].append(DatasetInput(Dataset(*dataset), noted))
     return {
         run_id: RunRecord(
             metrics=tuple(metrics[run_id]),

@@ -6,6 +6,7 @@ What is asked for with every request is written out and runs beneath the session
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Executable, Row, bindparam, text
 from sqlalchemy import select as sql_select
 from sqlalchemy.exc import IntegrityError
@@ -119,7 +120,11 @@ class SqlRuns:
     async def add(self, run: Run, tags: Mapping[str, str]) -> bool:
         """Keep a new run; False if it was there."""
         connection = await self._session.connection()
-        added = await connection.execute(_ADD_RUN, {**_columns(run), "experiment_id": number_of(run.experiment_id)})
+        row = {**_columns(run), "experiment_id": number_of(run.experiment_id)}
+        if connection.dialect.name == "postgresql":
+            both = await connection.execute(_ADD_RUN_AND_TAGS, {**row, "tags": orjson.dumps(dict(tags)).decode()})
+            return both.first() is not None
+        added = await connection.execute(_ADD_RUN, row)
         if added.rowcount and tags:
             await connection.execute(_ADD_TAG, [{"run_id": run.id, "key": key, "value": tags[key]} for key in tags])
         return bool(added.rowcount)
@@ -156,12 +161,20 @@ RUNS = sql_select(*_RUNS.c, _EXPERIMENTS.c.pipeline).join(_EXPERIMENTS, _EXPERIM
 """What `run_of` reads."""
 _RUN = RUNS.where(_RUNS.c.id == bindparam("run_id"))
 _HELD_RUN = _RUN.with_for_update(read=True, key_share=True, of=_RUNS)
-_ADD_RUN = text(
+_INSERT_RUN = (
     "INSERT INTO runs (id, experiment_id, name, user_id, status, started_ms, ended_ms, artifact_uri, stage, deleted_ms)"
     " VALUES (:id, :experiment_id, :name, :user, :status, :started_ms, :ended_ms, :artifact_uri, :stage, :deleted_ms)"
     " ON CONFLICT (id) DO NOTHING"
-).execution_options(preserve_rowcount=True)
+)
+_ADD_RUN = text(_INSERT_RUN).execution_options(preserve_rowcount=True)
 _ADD_TAG = text("INSERT INTO run_tags (run_id, key, value) VALUES (:run_id, :key, :value)")
+_ADD_RUN_AND_TAGS = text(
+    f"WITH added AS ({_INSERT_RUN} RETURNING id),"  # noqa: S608  # of constants
+    " tagged AS (INSERT INTO run_tags (run_id, key, value)"
+    " SELECT id, key, value FROM added CROSS JOIN json_each_text(CAST(:tags AS json)))"
+    " SELECT id FROM added"
+)
+"""PostgreSQL's way of both at once."""
 _PUT_RUN = text(
     "UPDATE runs SET name = :name, status = :status, ended_ms = :ended_ms, stage = :stage, deleted_ms = :deleted_ms"
     " WHERE id = :id"
