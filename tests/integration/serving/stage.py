@@ -29,6 +29,8 @@ from tests.fixtures.waiting import eventually
 
 F = TypeVar("F", RolloutCompleted, RolloutRolledBack)
 MODEL = DEFINITION.name
+LOOK_EVERY_S = 0.2
+"""At Ray or at the front: each look takes time from what one waits for."""
 
 
 class Stage:

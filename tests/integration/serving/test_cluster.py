@@ -16,17 +16,25 @@ import tritonclient.grpc as triton
 from contracts.rollout import Rollout, Scaling
 from services.chassis.bus import NotOnBusError
 from services.chassis.delivery import Arrival
+from services.serving import ray_serve
 from tests.fixtures.bundles import DEFINITION, STEP
 from tests.fixtures.waiting import eventually
-from tests.integration.serving.stage import MODEL, ServingWorld, Stage, request, version_of
+from tests.integration.serving.stage import LOOK_EVERY_S, MODEL, ServingWorld, Stage, request, version_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture
+def quick_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Serve make up its mind in two seconds instead of five."""
+    monkeypatch.setattr(ray_serve, "LOOK_BACK_S", 2.0)
+    monkeypatch.setattr(ray_serve, "UPSCALE_DELAY_S", 2.0)
 
 
 async def test_tritons_client_is_answered_by_the_model_it_names(stage: Stage) -> None:
     async with stage.serving() as world:
         version = await world.deployed()
-        await eventually(lambda: healthy(stage))
+        await eventually(lambda: healthy(stage), every_s=LOOK_EVERY_S)
         # Its client blocks; nothing here needs the event loop meanwhile.
         with client(stage) as ask:
             assert ask.is_server_live()
@@ -86,23 +94,23 @@ async def test_killed_replica_costs_no_answer_while_another_lives(stage: Stage) 
     assert [one for one in answers if one != 200] == []
 
 
-async def test_model_nobody_asks_costs_nothing_and_wakes_when_asked(stage: Stage) -> None:
+async def test_model_nobody_asks_costs_nothing_and_wakes_when_asked(stage: Stage, quick_scaling: None) -> None:
     scaling = Scaling(min_replicas=0, max_replicas=2, idle=timedelta(seconds=1))
     async with stage.serving() as world:
         await world.register(Rollout(timeout_s=60, scaling=scaling))
-        await eventually(lambda: sleeps(stage), within_s=90)
+        await eventually(lambda: sleeps(stage), within_s=90, every_s=LOOK_EVERY_S)
 
         # Nobody asks, and yet the version is verified by a replica before it is said to be complete.
         version = await world.deployed()
-        await eventually(lambda: sleeps(stage), within_s=90)
+        await eventually(lambda: sleeps(stage), within_s=90, every_s=LOOK_EVERY_S)
         asleep = await get(stage, "/v2/health/ready")
         woken = await world.infer([1.0])
 
-        await eventually(lambda: sleeps(stage), within_s=90)
+        await eventually(lambda: sleeps(stage), within_s=90, every_s=LOOK_EVERY_S)
         with client(stage) as ask:
             woken_over_grpc = ask.infer(MODEL, inputs([1.0]))
 
-        await eventually(lambda: sleeps(stage), within_s=90)
+        await eventually(lambda: sleeps(stage), within_s=90, every_s=LOOK_EVERY_S)
         woken_over_nats = await eventually(lambda: asked_over_nats(world), within_s=90)
         await world.register(DEFINITION.rollout)
 
@@ -112,8 +120,8 @@ async def test_model_nobody_asks_costs_nothing_and_wakes_when_asked(stage: Stage
     assert version_of(json.loads(woken_over_nats.body)) == version
 
 
-async def test_model_that_is_asked_more_gets_more_replicas(stage: Stage) -> None:
-    scaling = Scaling(max_replicas=2, target_ongoing_requests=1, idle=timedelta(seconds=5))
+async def test_model_that_is_asked_more_gets_more_replicas(stage: Stage, quick_scaling: None) -> None:
+    scaling = Scaling(max_replicas=2, target_ongoing_requests=1, idle=timedelta(seconds=3))
     async with stage.serving() as world:
         await world.register(Rollout(timeout_s=60, scaling=scaling))
         await world.deployed()
