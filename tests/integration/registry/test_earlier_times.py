@@ -12,10 +12,7 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from contracts.message import utc_now
-from contracts.registered_models import (
-    ModelVersionGatesWaived,
-    WaiveModelVersionGates,
-)
+from contracts.registered_models import ModelVersionGatesWaived, WaiveModelVersionGates
 from everloop.cli.main import app
 from services.registry.main import build
 from services.registry.settings import RegistrySettings

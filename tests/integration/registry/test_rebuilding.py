@@ -4,11 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.registry import (
-    ModelVersionApprovalGiven,
-    ModelVersionAwaitingApproval,
-    ModelVersionPromoted,
-)
+from contracts.registry import ModelVersionApprovalGiven, ModelVersionAwaitingApproval, ModelVersionPromoted
 from services.chassis.errors import RejectedError
 from services.registry.past import rebuilding
 from tests.contracts.examples import PIPELINE

@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from services.registry.search.ports import Question
 from services.registry.search.tracking import SqlTrackingSearch
 from services.registry.tracking.domain import Stage
-from services.registry.tracking.rows import (
-    ExperimentTagRow,
-    RunRow,
-)
+from services.registry.tracking.rows import ExperimentTagRow, RunRow
 from tests.fixtures.databases import Transactions
 from tests.ports.registry_search.logged import ACTIVE, experiment_row, log, transactions
 from tests.ports.registry_search.tried import Tried
