@@ -5,6 +5,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from contracts import (
+    alerts,
     inference,
     ingestion,
     logged_models,
@@ -105,6 +106,13 @@ MESSAGES: tuple[type[Message], ...] = (
     monitoring.GroundTruthRecorded,
     monitoring.DriftDetected,
     monitoring.QualityDegraded,
+    alerts.ResolveAlert,
+    alerts.SnoozeAlert,
+    alerts.AlertRaised,
+    alerts.AlertResolved,
+    alerts.AlertSnoozed,
+    alerts.AlertUndelivered,
+    alerts.AlertCommandRefused,
 )
 
 BY_TYPE = MappingProxyType({message.subject: message for message in MESSAGES})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 
 from everloop.cli import (
+    alerts,
     answers,
     archives,
     bundle,
@@ -67,6 +68,7 @@ for panel, commands in PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.command("import", rich_help_panel="Models")(archives.import_version)
 app.add_typer(dead.app, name="dead", rich_help_panel="The bus")
+app.add_typer(alerts.app, name="alerts", rich_help_panel="Answers")
 app.add_typer(registry.app, name="registry", rich_help_panel="Models")
 app.add_typer(rollouts.app, name="rollout", rich_help_panel="Models")
 app.add_typer(precompute.app, name="precompute", rich_help_panel="Models")

@@ -1,5 +1,8 @@
-"""Owns the prediction log, labels, and windows of event time with their verdicts.
+"""Owns the prediction log, labels, windows of event time with their verdicts, and alerts.
 
-Hears PipelineRegistered, ModelAliasMoved, RolloutStepped, RolloutCompleted, PredictionsServed, RecordGroundTruth.
-Says GroundTruthRecorded, DriftDetected, QualityDegraded.
+Hears PipelineRegistered, ModelAliasMoved, RolloutStepped, RolloutCompleted, PredictionsServed, RecordGroundTruth;
+and for alerts what went wrong and right anywhere (``alerts/reading.py``, ``alerts/versions.py``), ResolveAlert,
+SnoozeAlert.
+Says GroundTruthRecorded, DriftDetected, QualityDegraded, AlertRaised, AlertResolved, AlertSnoozed,
+AlertUndelivered, AlertCommandRefused.
 """

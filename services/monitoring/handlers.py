@@ -13,6 +13,7 @@ from contracts.serving import PredictionBatch, PredictionsServed, RolloutComplet
 from contracts.training import PipelineRegistered
 from services.chassis.errors import MalformedError, TransientError
 from services.chassis.subscriptions import Cause, Subscription
+from services.monitoring.alerts import handlers as alerts
 from services.monitoring.counting import IntArray
 from services.monitoring.domain import Instant, Join, Label, Monitor, WatchedVersion, Window, instant, latest
 from services.monitoring.ports import Labels, Monitors, Predictions, References, Versions, Windows
@@ -227,4 +228,5 @@ SUBSCRIPTIONS = (
     Subscription(RolloutCompleted, on_rollout_completed),
     Subscription(PredictionsServed, on_predictions_served),
     Subscription(RecordGroundTruth, record_ground_truth),
+    *alerts.SUBSCRIPTIONS,
 )

@@ -19,6 +19,7 @@ ROOTS = ("contracts", "services", "ray_jobs", "everloop")
 SERVICES = ("ingestion", "monitoring", "registry", "serving", "training")
 ANATOMY = ("__init__.py", "domain.py", "ports.py", "handlers.py", "store.py", "api.py", "settings.py", "main.py")
 VOCABULARY = {
+    "monitoring": {"monitoring", "alerts"},
     "registry": {"registry", "registered_models", "tracking", "logged_models"},
     "serving": {"serving", "inference", "precompute"},
 }

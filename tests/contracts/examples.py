@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts import (
+    alerts,
     inference,
     ingestion,
     logged_models,
@@ -39,6 +40,7 @@ PIPELINE = "flight_delays"
 RUN = UUID("6f2d1a70-58b8-4c25-9d0e-0c8f2f7f9a01")
 ROLLOUT = UUID("0a1c7d6e-4f1e-4c93-8a57-2f3f5b6f7c02")
 PRECOMPUTATION = UUID("5d0be1f2-7c64-4b0f-9d51-3c1e8a6f4d03")
+ALERT = UUID("1f6b2f0e-6a55-4f0a-9a53-7f0c2d9e4b05")
 MLFLOW_RUN = RUN.hex
 COLLECTED = {"collected_by": "ada", "reason": "nobody asked for it in a year"}
 EXPERIMENT = "1"
@@ -553,6 +555,42 @@ def _monitoring() -> list[Message]:
     ]
 
 
+def finding(**changes: Any) -> alerts.Finding:
+    """Say that quality fell."""
+    return alerts.Finding(
+        **{
+            "kind": alerts.AlertKind.QUALITY_DEGRADED,
+            "about": "version 2",
+            "severity": alerts.Severity.CRITICAL,
+            "title": "flight_delays 2 answers worse than it was tested: auc 0.61 instead of 0.71",
+            "since": NOON,
+            "certainty": "The interval 0.59 to 0.63 lies beyond the allowed 0.68.",
+            "action": "Look since when; then roll back, or retrain.",
+            "command": "everloop monitor flight_delays --version 2",
+            "version": 2,
+            **changes,
+        }
+    )
+
+
+def _alerts() -> list[Message]:
+    alert: dict[str, Any] = {"pipeline": PIPELINE, "alert_id": ALERT}
+    what: dict[str, Any] = {"kind": alerts.AlertKind.QUALITY_DEGRADED, "about": "version 2"}
+    return [
+        alerts.ResolveAlert(resolved_by="ada", reason="rolled back", **alert),
+        alerts.SnoozeAlert(until=NOON + WEEK, snoozed_by="ada", reason="a strike", **alert),
+        alerts.AlertRaised(finding=finding(), occurrences=2, first_at=NOON, raised_by="m-1", **alert),
+        alerts.AlertResolved(
+            resolved_by="monitoring", reason="version 3 is champion", occurrences=2, first_at=NOON, **what, **alert
+        ),
+        alerts.AlertSnoozed(until=NOON + WEEK, snoozed_by="ada", reason="a strike", **what, **alert),
+        alerts.AlertUndelivered(delivery_id=RUN, channel="oncall", attempts=12, detail="HTTP 500", **alert),
+        alerts.AlertCommandRefused(
+            command="resolve", requested_by="ada", rule="alert_is_over", detail="alert is over", **alert
+        ),
+    ]
+
+
 def every_message() -> list[Message]:
     """Give an example of every message there is."""
     stories: tuple[Callable[[], list[Message]], ...] = (
@@ -566,5 +604,6 @@ def every_message() -> list[Message]:
         _inference,
         _precompute,
         _monitoring,
+        _alerts,
     )
     return [message for story in stories for message in story()]

@@ -6,6 +6,8 @@ import services.monitoring
 from services.chassis.database import Database
 from services.chassis.schema import migrate
 from services.chassis.work import Work
+from services.monitoring.alerts.ports import Alerts, Deliveries
+from services.monitoring.alerts.store import SqlAlerts, SqlDeliveries
 from services.monitoring.ports import Labels, Monitors, Predictions, References, Versions, Windows
 from services.monitoring.prediction_store import SqlLabels, SqlPredictions
 from services.monitoring.store import SqlMonitors, SqlVersions, SqlWindows
@@ -24,5 +26,7 @@ async def sql_work(database: Database, references: InMemoryReferences) -> Work:
         Predictions: SqlPredictions,
         Labels: SqlLabels,
         References: lambda _: references,
+        Alerts: SqlAlerts,
+        Deliveries: SqlDeliveries,
     }
     return Work("monitoring", database, ports, None)  # type: ignore[arg-type]  # nobody publishes here

@@ -26,7 +26,7 @@ ASKED_FOR = frozenset(
         "rollback",
     }
     | {"predict", "label", "runs", "why", "trace", "lineage", "rerun", "dead", "new", "pipeline", "demo", "monitor"}
-    | {"export", "import", "verify", "diff"}
+    | {"export", "import", "verify", "diff", "alerts"}
 )
 
 
