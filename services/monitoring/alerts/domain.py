@@ -16,6 +16,7 @@ from contracts.alerts import (
 from services.chassis.errors import RejectedError
 
 ITSELF = "monitoring"
+LONGEST_SNOOZE = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +127,14 @@ class Alert:
         """Have nobody told for a while.
 
         Raises:
-            RejectedError: It is over, or the time is.
+            RejectedError: It is over, or the time is, or that is more than a year away.
         """
         self._refuse_if_over()
+        _refuse_nul(by=by, reason=reason)
         if until <= now:
             raise RejectedError("snooze_is_over", until=until.isoformat(), field="until")
+        if until - now > LONGEST_SNOOZE:
+            raise RejectedError("snooze_too_long", until=until.isoformat(), longest=LONGEST_SNOOZE, field="until")
         return replace(self, snoozed_until=until, snoozed_by=by, snooze_reason=reason)
 
     def woken(self) -> "Alert":
@@ -144,6 +148,7 @@ class Alert:
             RejectedError: It already is.
         """
         self._refuse_if_over()
+        _refuse_nul(by=by, reason=reason)
         return replace(self.woken(), resolved_at=at, resolved_by=by, resolved_reason=reason)
 
     def _refuse_if_over(self) -> None:
@@ -204,6 +209,13 @@ class Alert:
             resolved_by=self.resolved_by,
             resolved_reason=self.resolved_reason,
         )
+
+
+def _refuse_nul(**texts: str) -> None:
+    """Refuse what PostgreSQL keeps no text with."""
+    for name, text in texts.items():
+        if "\0" in text:
+            raise RejectedError("text_has_nul", field=name)
 
 
 def new_alert(pipeline: str, finding: Finding, *, fact_id: str, trace_id: str | None, at: datetime) -> Alert:

@@ -78,7 +78,7 @@ class Ledger:
         """Snooze an alert, or change for how long.
 
         Raises:
-            RejectedError: There is no such alert, or it is over, or the time is.
+            RejectedError: There is no such alert, or it is over, or the time is, or that is too far away.
         """
         alert = await self._held(command)
         sleeping = alert.snoozed(until=command.until, by=command.snoozed_by, reason=command.reason, now=now)

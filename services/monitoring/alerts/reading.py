@@ -161,8 +161,8 @@ def _time(at: datetime) -> str:
 
 
 def clip(text: str, longest: int) -> str:
-    """Write text on one line of at most so many characters."""
-    line = " ".join(text.split())
+    """Write text on one line of at most so many characters, without what PostgreSQL does not keep."""
+    line = " ".join(text.replace("\0", "").split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 

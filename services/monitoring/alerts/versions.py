@@ -123,7 +123,7 @@ def _rollout_paused(event: RolloutPaused, cause: Cause) -> Effects:
             severity=Severity.WARNING,
             title=clip(f"The rollout of {event.pipeline} {event.version} waits for a person: {event.reason}", 300),
             since=cause.said_at,
-            certainty=f"Certain: paused by {event.paused_by}.",
+            certainty=clip(f"Certain: paused by {event.paused_by}.", 1000),
             action="Let it go on, or abort it.",
             command=f'everloop rollout resume {event.pipeline} --reason "…"',
         ),
@@ -131,11 +131,11 @@ def _rollout_paused(event: RolloutPaused, cause: Cause) -> Effects:
 
 
 def _rollout_resumed(event: RolloutResumed, cause: Cause) -> Effects:
-    return (Relief(AlertKind.ROLLOUT_PAUSED, ROLLOUT, f"resumed by {event.resumed_by}"),)
+    return (Relief(AlertKind.ROLLOUT_PAUSED, ROLLOUT, clip(f"resumed by {event.resumed_by}", 1000)),)
 
 
 def _rollout_hastened(event: RolloutHastened, cause: Cause) -> Effects:
-    return (Relief(AlertKind.ROLLOUT_PAUSED, ROLLOUT, f"hastened by {event.hastened_by}"),)
+    return (Relief(AlertKind.ROLLOUT_PAUSED, ROLLOUT, clip(f"hastened by {event.hastened_by}", 1000)),)
 
 
 def _deployment_diverged(event: DeploymentDiverged, cause: Cause) -> Effects:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import httpx
 import pytest
 
 from contracts.alerts import AlertRaised, AlertResolved, AlertSnoozed, AlertUndelivered
+from contracts.message import utc_now
 from contracts.monitoring import QualityDegraded
 from contracts.registry import ModelVersionPromoted
 from services.chassis.service import Live
@@ -62,8 +64,10 @@ async def test_an_alert_is_told_kept_and_resolved(world: World) -> None:
             await eventually(lambda: _raised(world, 2))
             (alert,) = (await ask(live, "GET", "/alerts")).json()
             path = f"/alerts/{alert['alert_id']}"
-            wish = {"by": "ada", "reason": "a strike", "until": "2999-01-01T00:00:00Z"}
+            wish = {"by": "ada", "reason": "a strike", "until": (utc_now() + timedelta(days=1)).isoformat()}
             snoozed = (await ask(live, "POST", f"{path}/snooze", json=wish)).json()
+            far = await ask(live, "POST", f"{path}/snooze", json={**wish, "until": "9999-12-31T23:59:59-10:00"})
+            nul = await ask(live, "POST", f"{path}/snooze", json={**wish, "by": "a\0"})
             await world.publish(PROMOTED)
             await eventually(lambda: len(hook.requests) == 3 and len(slack.requests) == 2, within_s=60)
             again = await ask(live, "POST", f"{path}/resolve", json={"by": "ada", "reason": "x"})
@@ -83,7 +87,7 @@ async def test_an_alert_is_told_kept_and_resolved(world: World) -> None:
     assert (over.resolved_by, over.reason) == ("monitoring", "version 3 is champion")
     assert len(await world.said(AlertSnoozed)) == 1
     assert (again.status_code, again.json()["type"]) == (409, "urn:everloop:problem:alert_is_over")
-    assert unknown.status_code == 404
+    assert [one.status_code for one in (unknown, far, nul)] == [404, 422, 422]
     assert (open_ones, len(everything)) == ([], 1)
     assert [one["state"] for one in whole["deliveries"]] == ["delivered"] * 4
 
