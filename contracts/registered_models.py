@@ -94,6 +94,7 @@ class ModelAliasMoved(Event):
         max_length=1000,
         description="Why no service can load a logged champion; another may go on answering.",
     )
+    retired: bool = Field(default=False, description="The model is deleted, so that nobody answers in its name.")
     at: AwareDatetime = At
 
 

@@ -128,6 +128,8 @@ def _draw(tree: "Tree", one: "Branch") -> None:
         version.add("[green]answers[/green]" + (f" since {since}" if since else ""))
     if one.predictions:
         told = f"answered {one.predictions['predictions']:,} rows in {one.predictions['windows']} windows"
+        if is_logged(known):
+            told = "what it answers is kept, and nobody judges it"
         newest = version.add(told)
         for prediction in one.newest_predictions[:SHOWN]:
             newest.add(f"[dim]everloop why {prediction}[/dim]")

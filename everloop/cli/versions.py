@@ -56,7 +56,7 @@ def _show_logged(found: "Mapping[str, Any]") -> None:
         {
             "logged": f"{found['source']}\nby MLflow run {found['run_id'] or 'unknown'}",
             "bundle": found["bundle_uri"] and f"{found['bundle_uri']}\n{found['bundle_digest']}",
-            "serving": found["serving"],
+            "served": found["serving"],
             "not known": found["untold"],
             "metrics": metrics(found["metrics"]),
             "decided": decision and f"by {decision['by']} at {when(decision['at'])}: {decision['reason']}",

@@ -11,7 +11,7 @@ from services.chassis.errors import RejectedError, TransientError
 from services.chassis.subscriptions import Cause, Subscription
 from services.serving import steering
 from services.serving.advancing import supersede
-from services.serving.domain import ALL_AT_ONCE, BEFORE_FLIP, Deployment, Rollout
+from services.serving.domain import ALL_AT_ONCE, BEFORE_FLIP, Deployment, Rollout, RolloutState
 from services.serving.ports import Deployments, Rollouts
 from services.serving.precompute import handlers as precompute
 from services.serving.precompute.ports import Plans
@@ -19,6 +19,8 @@ from services.serving.steering import end
 
 ROLLOUTS = UUID("6f1f4c1e-5a53-4d5e-9a5e-6d1f7f0c2b11")
 """Namespace: a promotion heard twice asks for one rollout."""
+CHAMPION = "champion"
+DELETED = "the model was deleted"
 
 
 async def on_pipeline_registered(
@@ -70,8 +72,10 @@ async def on_alias_moved(
     event: ModelAliasMoved, deployments: Deployments, rollouts: Rollouts, cause: Cause
 ) -> list[Message]:
     """Ask for a rollout of a champion that was only logged, if it can be served. No pipeline declares how, so all
-    traffic is its own at once.
+    traffic is its own at once. A model that was deleted answers no more.
     """
+    if event.retired and event.alias == CHAMPION:
+        return await _retire(event.pipeline, deployments, rollouts, cause)
     if event.version is None or event.bundle_uri is None or event.bundle_digest is None:
         return []
     if await deployments.hold(event.pipeline) is None:
@@ -92,6 +96,16 @@ async def on_alias_moved(
         requested_at=cause.said_at,
     )
     return await _ask_for(rollout, deployments, rollouts, cause)
+
+
+async def _retire(pipeline: str, deployments: Deployments, rollouts: Rollouts, cause: Cause) -> list[Message]:
+    """Let nobody answer in a model's name any more."""
+    facts: list[Message] = []
+    for waiting in await rollouts.open(pipeline):
+        over = replace(waiting, state=RolloutState.SUPERSEDED, finished_at=cause.received_at, detail=DELETED)
+        facts += await end(waiting, over, deployments, rollouts)
+    await deployments.remove(pipeline)
+    return facts
 
 
 async def _ask_for(rollout: Rollout, deployments: Deployments, rollouts: Rollouts, cause: Cause) -> list[Message]:

@@ -24,6 +24,9 @@ class Deployments(Protocol):
     async def save(self, deployment: Deployment) -> None:
         """Add it or replace what was known."""
 
+    async def remove(self, pipeline: str) -> None:
+        """Forget it, so that its replicas end."""
+
 
 class Rollouts(Protocol):
     """Every rollout there ever was."""

@@ -131,6 +131,12 @@ class SqlDeployments:
         await self._session.merge(DeploymentRow.of(deployment))
         await self._session.flush()
 
+    async def remove(self, pipeline: str) -> None:
+        """Forget it, so that its replicas end."""
+        if row := await self._session.get(DeploymentRow, pipeline):
+            await self._session.delete(row)
+            await self._session.flush()
+
 
 class SqlRollouts:
     """Rollouts in SQL."""

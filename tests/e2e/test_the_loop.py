@@ -14,16 +14,23 @@ from zipfile import ZipFile
 
 import nats
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from tritonclient.grpc import InferenceServerClient
 
 from contracts.ingestion import DatasetIngested, DatasetRejected, IngestDataset
+from contracts.registered_models import ModelVersionGatesWaived, WaiveModelVersionGates
 from contracts.registry import ModelVersionPromoted
+from contracts.serving import RolloutCompleted
 from contracts.training import PipelineRegistered, TrainingRunStarted, TrainingRunSucceeded
 from everloop import load_model
 from everloop.client import Platform
 from everloop.template import new_pipeline
 from services.registry.main import build
 from services.registry.settings import RegistrySettings
-from tests.fixtures.platform import RunningPlatform, first_champion, ready, told
+from tests.fixtures import onnx_session
+from tests.fixtures.onnx_session import MODEL as LOGGED
+from tests.fixtures.platform import TURN_WITHIN_S, RunningPlatform, first_champion, ready, told
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
 
@@ -202,3 +209,30 @@ async def test_a_bad_file_is_rejected_and_the_model_goes_on_answering(
 
         assert len(await told(client, DatasetIngested, "careful")) == 1
         assert len(await told(client, ModelVersionPromoted, "careful")) == 1
+
+
+async def test_a_model_that_was_only_logged_answers_as_onnxruntime_does(
+    platform: RunningPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    await ready(platform)
+    rows = onnx_session.ROWS.to_dict("records")
+    async with platform.client() as client:
+        mlflow = MlflowClient(tracking_uri=client.endpoints.of("registry"))
+        expected = await onnx_session.run(client.endpoints.of("registry"))
+        with pytest.raises(MlflowException, match="PERMISSION_DENIED"):
+            await asyncio.to_thread(mlflow.set_registered_model_alias, LOGGED, "champion", 1)
+        receipt = await client.bus.say(WaiveModelVersionGates(pipeline=LOGGED, version=1, waived_by="ada", reason="so"))
+        await client.wait_for(ModelVersionGatesWaived, pipeline=LOGGED, since=receipt.mark, within_s=30)
+        await asyncio.to_thread(mlflow.set_registered_model_alias, LOGGED, "champion", 1)
+        await client.wait_for(RolloutCompleted, pipeline=LOGGED, since=receipt.mark, within_s=TURN_WITHIN_S)
+
+        answer = await client.predict(LOGGED, rows)
+        with InferenceServerClient(client.endpoints.grpc) as grpc:
+            over_grpc = grpc.infer(LOGGED, onnx_session.tensors()).as_numpy("score").tolist()
+        (prediction_id, *_) = answer.prediction_ids
+        why = await eventually(lambda: explained(platform, prediction_id), within_s=60, every_s=0.5)
+
+    assert (answer.version, list(answer.scores), over_grpc) == (1, expected[1], expected[1])
+    assert (why["model"]["version"], why["prediction"]["inputs"]) == (1, rows[0])
+    assert "can't be built again" in str(why["missing"]["origin"])

@@ -52,6 +52,12 @@ async def test_deployment_comes_back_as_it_was_kept(transaction: Open) -> None:
         assert await deployments.get("trains") is None
         assert await deployments.hold("trains") is None
 
+    async with transaction() as (deployments, _):
+        await deployments.remove("boats")
+        await deployments.remove("trains")
+    async with transaction() as (deployments, _):
+        assert [one.pipeline for one in await deployments.all()] == ["flights"]
+
 
 async def test_rollout_comes_back_as_it_was_kept(transaction: Open) -> None:
     done = rollout(

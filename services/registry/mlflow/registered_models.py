@@ -12,7 +12,8 @@ from services.registry.mlflow.model_answers import model_answer, version_answer
 from services.registry.mlflow.names import Tag, model_name, tag_key, tag_value, tags_by_key
 from services.registry.models import naming
 from services.registry.models.domain import ModelEntry, Stage
-from services.registry.models.ports import NamedModels
+from services.registry.models.ports import NamedModels, NamedVersions
+from services.registry.ports import AliasHistory
 
 Answer = Mapping[str, Any]
 DONE: Answer = {}
@@ -78,7 +79,9 @@ async def get(arguments: Named, tx: Transaction) -> Answer:
 async def rename(arguments: RenameModel, tx: Transaction) -> Answer:
     """Give a model another name."""
     name, new_name = model_name(arguments.name), model_name(arguments.new_name, "new_name")
-    facts = await naming.rename(name, new_name, tx.port(NamedModels), by=arguments.claimed_by, at=utc_now())
+    facts = await naming.rename(
+        name, new_name, tx.port(NamedModels), tx.port(NamedVersions), by=arguments.claimed_by, at=utc_now()
+    )
     return await _changed(new_name, facts, tx)
 
 
@@ -91,8 +94,9 @@ async def update(arguments: DescribeModel, tx: Transaction) -> Answer:
 
 async def delete(arguments: Named, tx: Transaction) -> Answer:
     """Delete a model with all its versions."""
-    name = model_name(arguments.name)
-    _say(await naming.delete(name, tx.port(NamedModels), by=arguments.claimed_by, at=utc_now()), tx)
+    models, history = tx.port(NamedModels), tx.port(AliasHistory)
+    facts = await naming.delete(model_name(arguments.name), models, history, by=arguments.claimed_by, at=utc_now())
+    _say(facts, tx)
     return DONE
 
 

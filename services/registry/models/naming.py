@@ -67,17 +67,23 @@ async def create(
     return [ModelCreated(pipeline=pipeline, name=name, description=description, tags=dict(tags), at=at)]
 
 
-async def rename(name: str, new_name: str, models: NamedModels, *, by: str, at: datetime) -> list[Message]:
+async def rename(
+    name: str, new_name: str, models: NamedModels, versions: NamedVersions, *, by: str, at: datetime
+) -> list[Message]:
     """Give a model another name.
 
     Raises:
-        RejectedError: It is a pipeline's, which is named in its file, or there are versions of that name.
+        RejectedError: It is a pipeline's, which is named in its file, or people ask it by its name, or there are
+            versions of the other.
     """
     model = await held(name, models)
     if model.name == new_name:
         return []
     if model.is_pipeline:
         raise RejectedError("pipeline_keeps_its_name", name=name)
+    champion = await versions.aliased(model.pipeline, Alias.CHAMPION)
+    if champion and champion.bundle_uri:
+        raise RejectedError("served_model_keeps_its_name", name=name, version=champion.number)
     pipeline = await models.rename(model.pipeline, new_name, at=at)
     if pipeline is None:
         raise RejectedError("registered_model_exists", name=new_name)
@@ -93,8 +99,8 @@ async def rename(name: str, new_name: str, models: NamedModels, *, by: str, at: 
     ]
 
 
-async def delete(name: str, models: NamedModels, *, by: str, at: datetime) -> list[Message]:
-    """Delete a model with all its versions.
+async def delete(name: str, models: NamedModels, history: AliasHistory, *, by: str, at: datetime) -> list[Message]:
+    """Delete a model with all its versions. Whoever answered in its name does so no more.
 
     Raises:
         RejectedError: It is a pipeline's, whose versions are what serving goes back to.
@@ -102,8 +108,10 @@ async def delete(name: str, models: NamedModels, *, by: str, at: datetime) -> li
     model = await held(name, models)
     if model.is_pipeline:
         raise RejectedError("pipeline_keeps_its_model", name=name)
+    moved = await _let_all_go(model.pipeline, Decision(by, GONE, at), history)
     versions = await models.delete(model.pipeline, Decision(by, GONE, at))
-    return [ModelDeleted(pipeline=model.pipeline, name=name, versions=versions, deleted_by=by, at=at)]
+    deleted = ModelDeleted(pipeline=model.pipeline, name=name, versions=versions, deleted_by=by, at=at)
+    return [*(fact.model_copy(update={"retired": True}) for fact in moved), deleted]
 
 
 async def describe(name: str, description: str | None, models: NamedModels, *, at: datetime) -> list[Message]:
@@ -248,7 +256,11 @@ def own_aliases_moved(
 
 async def adopt(pipeline: PipelineName, history: AliasHistory, *, at: datetime) -> list[Message]:
     """Let a pipeline have a model that was only logged so far: from now on its gates decide who is champion."""
-    before, after = replay(await history.of_model(pipeline)), Aliases()
     decision = Decision(ADOPTION, "the model has a pipeline now, whose gates decide", at)
+    return [*await _let_all_go(pipeline, decision, history)]
+
+
+async def _let_all_go(pipeline: PipelineName, decision: Decision, history: AliasHistory) -> list[ModelAliasMoved]:
+    before, after = replay(await history.of_model(pipeline)), Aliases()
     await history.extend(pipeline, changes(before, after, decision))
-    return [*own_aliases_moved(pipeline, before, after, decision)]
+    return own_aliases_moved(pipeline, before, after, decision)

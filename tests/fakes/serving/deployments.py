@@ -20,3 +20,6 @@ class InMemoryDeployments:
 
     async def save(self, deployment: Deployment) -> None:
         self._kept[deployment.pipeline] = deployment
+
+    async def remove(self, pipeline: str) -> None:
+        self._kept.pop(pipeline, None)

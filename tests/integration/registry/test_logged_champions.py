@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +10,7 @@ import httpx
 
 from contracts.message import utc_now
 from contracts.model import VersionNumber
-from contracts.registered_models import ModelAliasMoved, ModelGatesDeclared, WaiveModelVersionGates
+from contracts.registered_models import ModelAliasMoved, ModelDeleted, ModelGatesDeclared, WaiveModelVersionGates
 from contracts.registry import ModelCommandRefused, PromotionKind, RollBackModel
 from contracts.serving import RolloutRolledBack
 from everloop.bundle.logged import load_any
@@ -20,7 +19,7 @@ from everloop.platform.rebuilding import registry_log
 from services.registry.past.main import rebuild_from
 from services.registry.settings import RegistrySettings
 from tests.fixtures.mlflow import Client, registry_of, said
-from tests.fixtures.onnx_session import MODEL, ROWS
+from tests.fixtures.onnx_session import MODEL, ROWS, WEIGHTS, answers, linear
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
 
@@ -28,15 +27,26 @@ COLUMNS = ROWS.to_dict("list")
 REASON = "better than none"
 
 
-async def log_models(url: str) -> dict[str, list[float]]:
-    """Let a data scientist log two versions; gives what onnxruntime answers by each."""
-    words = (sys.executable, "-m", "tests.fixtures.onnx_session", url)
-    process = await asyncio.create_subprocess_exec(
-        *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    printed, complaints = await process.communicate()
-    assert process.returncode == 0, complaints.decode()
-    expected: dict[str, list[float]] = json.loads(printed.splitlines()[-1])
+async def log_models(client: Client, directory: Path) -> dict[int, list[float]]:
+    """Leave what `mlflow.onnx.log_model` leaves, twice; gives what onnxruntime answers by each."""
+    await client.create_registered_model(MODEL)
+    expected = {}
+    for number, weights in enumerate(WEIGHTS, start=1):
+        model = linear(weights)
+        columns = [{"type": "double", "name": name, "required": True} for name in ROWS.columns]
+        described = {
+            "flavors": {"onnx": {"data": "model.onnx"}, "python_function": {"loader_module": "mlflow.onnx"}},
+            "signature": {"inputs": json.dumps(columns)},
+            "saved_input_example_info": {"serving_input_path": "example.json"},
+        }
+        (directory / "model.onnx").write_bytes(model.SerializeToString())
+        (directory / "MLmodel").write_text(json.dumps(described))
+        (directory / "example.json").write_text(json.dumps({"dataframe_split": ROWS.to_dict("split")}))
+        run_id = (await client.create_run("0")).info.run_id
+        await client.log_metric(run_id, "auc", 0.5 + number / 10)
+        await client.log_artifacts(run_id, str(directory), "model")
+        await client.create_model_version(MODEL, f"runs:/{run_id}/model", run_id=run_id)
+        expected[number] = answers(model)
     return expected
 
 
@@ -58,10 +68,12 @@ async def get(client: Client, path: str) -> Any:
         return (await http.get(path)).raise_for_status().json()
 
 
-async def test_a_logged_model_is_packed_served_and_gone_back_to(sqlite_world: World) -> None:
+async def test_a_logged_model_is_packed_served_and_gone_back_to(sqlite_world: World, tmp_path: Path) -> None:
     world = sqlite_world
     async with registry_of(world) as client:
-        expected = await log_models(client.url)
+        files = tmp_path / "files"
+        files.mkdir()
+        expected = await log_models(client, files)
 
         refused = await client.refused("set_registered_model_alias", MODEL, "champion", 1)
         await world.publish(WaiveModelVersionGates(pipeline=MODEL, version=1, waived_by="ada", reason=REASON))
@@ -89,7 +101,7 @@ async def test_a_logged_model_is_packed_served_and_gone_back_to(sqlite_world: Wo
         for fact in (first, second):
             assert fact.bundle_uri
             model = load_any(fact.bundle_uri, fact.bundle_digest)
-            assert list(model.predict(COLUMNS)) == expected[str(fact.version)]
+            assert list(model.predict(COLUMNS)) == expected[fact.version or 0]
             assert model.check_golden(0.0) == 0.0
             assert [spec.name for spec in model.signature.inputs] == list(ROWS.columns)
         kinds = [one.kind for one in (first, second, by_alias, by_command, demoted)]
@@ -104,6 +116,12 @@ async def test_a_logged_model_is_packed_served_and_gone_back_to(sqlite_world: Wo
         assert "model.onnx" in spoilt
         assert "model.onnx" in told.detail
 
+        named = await client.refused("rename_registered_model", MODEL, "leaving")
+        assert "served model keeps its name" in named
+        await client.delete_registered_model(MODEL)
+        await said(world, ModelDeleted)
+        gone = [one for one in await said(world, ModelAliasMoved) if one.retired]
+        assert [(one.alias, one.version) for one in gone] == [("champion", None)]
         state = (await get(client, "/state"))["digest"]
     async with connect_bus(world.broker.url) as bus:
         again = await rebuild_from(registry_log(bus), world.settings(RegistrySettings), replace=True, partly=False)

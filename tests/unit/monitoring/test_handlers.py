@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.monitoring import GroundTruthRecorded, RecordGroundTruth
+from contracts.registered_models import ModelAliasMoved
 from services.chassis.errors import MalformedError, TransientError
 from services.monitoring.domain import Window
 from services.monitoring.ports import Labels, Monitors, Predictions, Versions, Windows
@@ -195,6 +196,21 @@ async def test_a_label_that_is_neither_true_nor_false_is_malformed_for_a_binary_
 async def test_what_is_said_of_an_unknown_pipeline_is_tried_again(message: object) -> None:
     with pytest.raises(TransientError, match="pipeline unknown"):
         await World().hear(message)  # type: ignore[arg-type]
+
+
+async def test_what_a_logged_champion_answers_is_kept_and_judged_by_nobody() -> None:
+    world, batch = World(), examples.hour(0, rows=3)
+    moved = {"alias": "champion", "version": 1, "moved_by": "mlflow", "at": examples.START}
+    bundle = {"bundle_uri": "/store/logged/1", "bundle_digest": "sha256:" + 64 * "a"}
+    await world.hear(ModelAliasMoved(pipeline=examples.PIPELINE, **moved, **bundle))
+
+    await world.hear(examples.served(batch))
+    await world.hear(labels(examples.label(batch.prediction_ids[0], 1)))
+
+    kept = await world.ports[Predictions].get(batch.prediction_ids[0])
+    assert kept
+    assert (kept.version, kept.label and kept.label.value) == (batch.version, 1)
+    assert await world.ports[Windows].due() == []
 
 
 async def test_a_pipeline_registered_again_goes_on_by_its_new_definition() -> None:

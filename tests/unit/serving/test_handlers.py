@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from contracts.registered_models import ModelAliasMoved
+from contracts.registry import PromotionKind
 from contracts.serving import RolloutRolledBack
 from contracts.training import CodeSnapshot, PipelineRegistered
 from services.chassis.errors import RejectedError, TransientError
-from services.serving.domain import RolloutState
-from services.serving.handlers import on_pipeline_registered, on_version_promoted
+from services.serving.domain import ALL_AT_ONCE, RolloutState
+from services.serving.handlers import on_alias_moved, on_pipeline_registered, on_version_promoted
 from tests.fakes.serving.deployments import InMemoryDeployments
-from tests.fakes.serving.examples import DIGEST, cause, deployment, promoted, rollout
+from tests.fakes.serving.examples import DIGEST, NOW, cause, deployment, promoted, rollout
 from tests.fakes.serving.plans import InMemoryPlans
 from tests.fakes.serving.rollouts import InMemoryRollouts
 from tests.fixtures.bundles import DEFINITION
@@ -38,6 +40,29 @@ async def test_pipeline_registered_again_keeps_what_answers() -> None:
 async def test_promotion_of_an_unknown_pipeline_is_tried_again() -> None:
     with pytest.raises(TransientError, match="pipeline unknown"):
         await on_version_promoted(promoted(), InMemoryDeployments(), InMemoryRollouts(), cause())
+
+
+async def test_a_logged_champion_that_can_be_served_is_deployed_and_rolled_out_at_once() -> None:
+    deployments, rollouts = InMemoryDeployments(), InMemoryRollouts()
+    moved = ModelAliasMoved(pipeline="churn", alias="champion", version=1, moved_by="mlflow", reason="waived", at=NOW)
+    served = {"kind": PromotionKind.WAIVER, "bundle_uri": "/store/logged/1", "bundle_digest": DIGEST}
+
+    unserved = moved.model_copy(update={"not_served": "a pickle"})
+    assert await on_alias_moved(unserved, deployments, rollouts, cause()) == []
+    assert await deployments.all() == []
+    assert await on_alias_moved(moved.model_copy(update=served), deployments, rollouts, cause()) == []
+
+    (known,) = await deployments.all()
+    assert (known.pipeline, known.plan, known.answering) == ("churn", ALL_AT_ONCE, None)
+    (one,) = await rollouts.open("churn")
+    assert (one.version, one.bundle_uri, one.kind, one.reason) == (1, "/store/logged/1", PromotionKind.WAIVER, "waived")
+
+    gone = moved.model_copy(update={"version": None, "previous_version": 1, "retired": True})
+    (ended,) = await on_alias_moved(gone, deployments, rollouts, cause("gone"))
+
+    assert isinstance(ended, RolloutRolledBack)
+    assert (ended.superseded, ended.reason) == (True, "the model was deleted")
+    assert await deployments.all() == await rollouts.open("churn") == []
 
 
 async def test_promotion_asks_for_a_rollout_that_remembers_why() -> None:
