@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.envelope import MAX_BODY_BYTES, seal
@@ -73,6 +73,7 @@ async def test_nothing_is_logged_to_a_run_that_was_put_away(kept: InMemoryRuns) 
     assert kept.kept[RUN.id] == replace(RUN, stage=Stage.DELETED, deleted_ms=5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Metric, st.sampled_from("ab"), st.floats(), st.integers(0, 3), st.integers(0, 3))))
 def test_of_each_metric_one_point_is_the_latest(points: list[Metric]) -> None:
     newest = {point.key: point for point in latest(points)}
@@ -88,6 +89,7 @@ def test_infinities_become_the_largest_number() -> None:
     assert math.isnan(storable(math.nan))
 
 
+@settings(deadline=None)
 @given(
     letter=st.sampled_from(["a", "ß", "\u20ac", "\U0001f600", "\x01", '"']),
     params=st.integers(0, 100),
