@@ -35,6 +35,7 @@ class AlertKind(StrEnum):
     ROLLOUT_ROLLED_BACK = "rollout_rolled_back"
     ROLLOUT_PAUSED = "rollout_paused"
     DEPLOYMENT_DIVERGED = "deployment_diverged"
+    RETRAINING_DUE = "retraining_due"
     TRAINING_FAILED = "training_failed"
     RUN_AWAITS_APPROVAL = "run_awaits_approval"
     VERSION_AWAITS_APPROVAL = "version_awaits_approval"

@@ -11,8 +11,10 @@ from contracts.monitoring import DriftDetected, DriftKind, QualityDegraded
 from contracts.precompute import PrecomputationCompleted, PrecomputationFailed, PrecomputationFailure
 from contracts.training import (
     FailureReason,
+    SkipReason,
     TrainingRunAwaitingApproval,
     TrainingRunFailed,
+    TrainingRunSkipped,
     TrainingRunStarted,
     TrainingRunSucceeded,
 )
@@ -131,8 +133,28 @@ def _training_run_awaiting_approval(event: TrainingRunAwaitingApproval, cause: C
     )
 
 
+def _training_run_skipped(event: TrainingRunSkipped, cause: Cause) -> Effects:
+    if event.reason is not SkipReason.POLICY:
+        return ()
+    return (
+        Finding(
+            kind=AlertKind.RETRAINING_DUE,
+            about=TRAINING,
+            severity=Severity.WARNING,
+            title=clip(f"Retraining of {event.pipeline} is due ({event.cause.kind}): {event.cause.reason}", 300),
+            since=cause.said_at,
+            certainty=clip(f"As sure as what asked for it, message {event.cause.message_id}. {event.detail}", 1000),
+            action="Nothing starts by itself: train, or leave it.",
+            command=f"everloop train {event.pipeline}",
+        ),
+    )
+
+
 def _training_run_started(event: TrainingRunStarted, cause: Cause) -> Effects:
-    return (Relief(AlertKind.RUN_AWAITS_APPROVAL, f"run {event.run_id}", "the run was started"),)
+    return (
+        Relief(AlertKind.RUN_AWAITS_APPROVAL, f"run {event.run_id}", "the run was started"),
+        Relief(AlertKind.RETRAINING_DUE, TRAINING, f"run {event.run_id} was started"),
+    )
 
 
 def _precomputation_failed(event: PrecomputationFailed, cause: Cause) -> Effects:
@@ -174,6 +196,7 @@ READINGS: Mapping[type[Event], Reading] = {
     TrainingRunFailed: _training_run_failed,
     TrainingRunSucceeded: _training_run_succeeded,
     TrainingRunAwaitingApproval: _training_run_awaiting_approval,
+    TrainingRunSkipped: _training_run_skipped,
     TrainingRunStarted: _training_run_started,
     PrecomputationFailed: _precomputation_failed,
     PrecomputationCompleted: _precomputation_completed,

@@ -20,7 +20,14 @@ from contracts.message import Event
 from contracts.monitoring import DriftDetected, QualityDegraded
 from contracts.registry import ModelVersionPromoted, ModelVersionRejected, PromotionKind
 from contracts.serving import RolloutPaused
-from contracts.training import FailureReason, TrainingRunFailed, TrainingRunSucceeded
+from contracts.training import (
+    FailureReason,
+    SkipReason,
+    TrainingRunFailed,
+    TrainingRunSkipped,
+    TrainingRunStarted,
+    TrainingRunSucceeded,
+)
 from services.monitoring.alerts.domain import Alert
 from services.monitoring.alerts.handlers import READINGS
 from services.monitoring.alerts.ports import Route, Routing
@@ -142,6 +149,18 @@ async def test_what_a_person_did_raises_nothing() -> None:
     await desk.hear(said(RolloutPaused, paused_by="ada"))
 
     assert await desk.open() == []
+
+
+async def test_a_trigger_that_only_notifies_tells_people_until_somebody_trains() -> None:
+    desk = Desk(oncall=Route())
+
+    await desk.hear(said(TrainingRunSkipped, reason=SkipReason.COOLDOWN))
+    assert await desk.open() == []
+    await desk.hear(said(TrainingRunSkipped, reason=SkipReason.POLICY))
+    assert (await only(desk)).finding.command == f"everloop train {PIPELINE}"
+    await desk.hear(said(TrainingRunStarted), at=NOON + HOUR)
+
+    assert await desk.notices() == [("oncall", "raised"), ("oncall", "resolved")]
 
 
 async def test_a_person_resolves_and_seen_again_it_is_raised_anew() -> None:
