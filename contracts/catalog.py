@@ -105,6 +105,7 @@ MESSAGES: tuple[type[Message], ...] = (
     monitoring.RecordGroundTruth,
     monitoring.GroundTruthRecorded,
     monitoring.DriftDetected,
+    monitoring.DataBroken,
     monitoring.QualityDegraded,
     alerts.ResolveAlert,
     alerts.SnoozeAlert,

@@ -143,12 +143,34 @@ class Monitors(Contract):
     """What is watched in production, over windows of event time."""
 
     window: timedelta = Field(default=timedelta(days=7), description="Length of a window of event time.")
-    false_alarm_rate: float = Field(default=0.05, gt=0, lt=0.5, description="Stated rate of a drift detector.")
+    false_alarm_rate: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Stated rate per window of a detector of drift; of the inputs' at least.",
+    )
+    prediction_false_alarm_rate: float | None = Field(
+        default=None, gt=0, lt=0.5, description="Of drift of the predictions; unset: as for the inputs."
+    )
+    fault_false_alarm_rate: float | None = Field(
+        default=None,
+        gt=0,
+        lt=0.5,
+        description="Of new categories, missing and rare values; unset: as for the inputs.",
+    )
+    trailing: timedelta = Field(
+        default=timedelta(days=28),
+        gt=timedelta(0),
+        description="How far back a window is compared with those before it, to tell what broke from a season.",
+    )
     min_effect: float = Field(default=0.1, ge=0, description="Cohen's w below which a shift means nothing.")
     min_rows: int = Field(default=100, ge=1, description="Fewest predictions for a window to be judged.")
     quality_metric: MetricName = "auc"
     max_quality_drop: float = Field(
         default=0.03, gt=0, description="Loss against the version's own held-out metric that counts as degraded."
+    )
+    quality_run_length: float = Field(
+        default=1000, ge=10, description="Windows between two false alarms of quality, on average, at least."
     )
     min_labelled_fraction: float = Field(default=0.9, gt=0, le=1, description="Labels in before quality is judged.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of the interval around a window's quality.")

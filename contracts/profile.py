@@ -80,3 +80,7 @@ class Reference(Contract):
     score_block_starts: tuple[AwareDatetime, ...] = Field(description="Start of each block of the scores.")
     score: FeatureReference
     quality: dict[str, float] = Field(description="Metrics on the held-out data.")
+    quality_blocks: dict[str, tuple[float, ...]] = Field(
+        default_factory=dict,
+        description="The same in each block of the rows it did not train on that has as many labels as a window needs.",
+    )

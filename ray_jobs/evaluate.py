@@ -1,6 +1,7 @@
 """Candidate and champion judged on the same held-out rows."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +42,18 @@ def evaluate(scored: pa.Table, definition: PipelineDefinition) -> dict[str, floa
     """Measure rows that carry their label and ``score``."""
     labels = numbers(scored[definition.dataset.label.name])
     return measure(labels, scored[SCORE].to_numpy(), definition.objective)
+
+
+def evaluate_blocks(scored: pa.Table, definition: PipelineDefinition) -> dict[str, tuple[float, ...]]:
+    """Measure each block of time, as long as a window of the monitors, that has as many labels as a window needs."""
+    window = definition.monitors.window // timedelta(microseconds=1)
+    labelled = scored.filter(pc.is_valid(scored[definition.dataset.label.name]))
+    block = labelled[definition.dataset.event_time.name].cast(pa.int64()).to_numpy() // window
+    blocks, rows = np.unique(block, return_counts=True)
+    kept = blocks[rows >= definition.monitors.min_rows]
+    measured = [evaluate(labelled.filter(pa.array(block == one)), definition) for one in kept]
+    names = sorted({name for metrics in measured for name in metrics})
+    return {name: tuple(metrics[name] for metrics in measured if name in metrics) for name in names}
 
 
 def evaluate_slices(scored: pa.Table, definition: PipelineDefinition) -> tuple[SliceMetrics, ...]:

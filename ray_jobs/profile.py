@@ -22,7 +22,13 @@ _NUMERIC = (ColumnType.INTEGER, ColumnType.NUMBER)
 _CATEGORY = (ColumnType.STRING, ColumnType.BOOLEAN)
 
 
-def make_reference(rows: Rows, scored: Rows, definition: PipelineDefinition, quality: Mapping[str, float]) -> Reference:
+def make_reference(
+    rows: Rows,
+    scored: Rows,
+    definition: PipelineDefinition,
+    quality: Mapping[str, float],
+    quality_blocks: Mapping[str, tuple[float, ...]],
+) -> Reference:
     """Count the inputs and the scores.
 
     Args:
@@ -30,6 +36,7 @@ def make_reference(rows: Rows, scored: Rows, definition: PipelineDefinition, qua
         scored: Rows the model was not trained on: event time and ``score``.
         definition: Its features are counted, in blocks as long as its monitors' window.
         quality: Metrics on the held-out data.
+        quality_blocks: Metrics of the scored rows by block of time.
     """
     time, seconds = definition.dataset.event_time.name, definition.monitors.window.total_seconds()
     features = [column for column in definition.dataset.features if column.type in (*_NUMERIC, *_CATEGORY)]
@@ -46,6 +53,7 @@ def make_reference(rows: Rows, scored: Rows, definition: PipelineDefinition, qua
         score_block_starts=score_starts,
         score=score,
         quality=dict(quality),
+        quality_blocks=dict(quality_blocks),
     )
 
 

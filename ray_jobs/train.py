@@ -27,7 +27,7 @@ from everloop.sdk import Features
 from ray_jobs import environment, explanations, golden, trainers
 from ray_jobs.card import write_card
 from ray_jobs.dataset import DataError, read, split
-from ray_jobs.evaluate import evaluate, evaluate_slices, score
+from ray_jobs.evaluate import evaluate, evaluate_blocks, evaluate_slices, score
 from ray_jobs.fitting import LABEL, fit_preparation
 from ray_jobs.gates import asks_for_leakage, compare, confusions, metrics_named, running_costs
 from ray_jobs.leakage import find_leakage
@@ -129,8 +129,9 @@ def _train(spec: TrainingSpec, stages: Stages) -> TrainingReport:
 
     with stages.stage("describe", 0.85, 0.95):
         validation = score(splits.validation.rows, scorer, dataset, keep)
-        unseen = InProcessRows(pa.concat_tables([validation, holdout]))
-        reference = make_reference(rows, unseen, definition, metrics)
+        unseen = pa.concat_tables([validation, holdout])
+        blocks = evaluate_blocks(unseen, definition)
+        reference = make_reference(rows, InProcessRows(unseen), definition, metrics, blocks)
         explained = explanations.explain(fitted, scorer, splits, answers, definition, preparation)
         lineage = Lineage(
             run_id=spec.run_id,

@@ -3,6 +3,6 @@
 Hears PipelineRegistered, ModelAliasMoved, RolloutStepped, RolloutCompleted, PredictionsServed, RecordGroundTruth;
 and for alerts what went wrong and right anywhere (``alerts/reading.py``, ``alerts/versions.py``), ResolveAlert,
 SnoozeAlert.
-Says GroundTruthRecorded, DriftDetected, QualityDegraded, AlertRaised, AlertResolved, AlertSnoozed,
+Says GroundTruthRecorded, DriftDetected, DataBroken, QualityDegraded, AlertRaised, AlertResolved, AlertSnoozed,
 AlertUndelivered, AlertCommandRefused.
 """

@@ -50,6 +50,26 @@ class DriftVerdict(Contract):
     effect: float | None = None
     """Largest of the features' effects."""
     shifts: tuple[FeatureShift, ...] = ()
+    reference_rows: int | None = None
+    """Rows of the blocks."""
+    past_rows: int | None = None
+    """Rows of the windows before this one that ``recent`` went by."""
+    recent: "DriftVerdict | None" = None
+    """The same against the days before the window instead of the training data: whether something broke."""
+    faults: "DriftVerdict | None" = None
+    """Of new categories and of missing and rare values, beside all that was before; its effects are Cohen's h."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a detector states, and what it does not look at."""
+
+    false_alarm_rate: float
+    """Stated rate per window."""
+    min_effect: float
+    """Has to be reached by some feature."""
+    min_rows: int
+    """Windows and blocks with fewer are not looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,31 +81,38 @@ class Comparison:
     window: IntArray
 
 
-def judge_drift(
-    comparisons: Sequence[Comparison], *, false_alarm_rate: float, min_effect: float, min_rows: int
-) -> DriftVerdict:
+def unjudged(rows: int, block_rows: IntArray, bounds: Bounds) -> DriftVerdict:
+    """Begin a verdict: quiet, unless there is too little to judge by.
+
+    Args:
+        rows: Of the window.
+        block_rows: Rows of the blocks that are looked at, shape (blocks,).
+        bounds: What is stated.
+    """
+    outcome = DriftOutcome.QUIET if len(block_rows) >= 2 else DriftOutcome.TOO_FEW_BLOCKS
+    return DriftVerdict(
+        outcome=DriftOutcome.TOO_FEW_ROWS if rows < bounds.min_rows else outcome,
+        rows=rows,
+        blocks=len(block_rows),
+        false_alarm_rate=bounds.false_alarm_rate,
+        finest_rate=1 / (len(block_rows) + 1),
+        reference_rows=int(block_rows.sum()),
+    )
+
+
+def judge_drift(comparisons: Sequence[Comparison], bounds: Bounds) -> DriftVerdict:
     """Judge one window by the feature that moved most.
 
     Args:
         comparisons: The features; all count the same rows in the same blocks.
-        false_alarm_rate: Stated rate per window.
-        min_effect: Cohen's w that has to be reached by some feature.
-        min_rows: Windows and blocks with fewer are not looked at.
+        bounds: What is stated and asked; the effect is Cohen's w.
     """
     rows = int(comparisons[0].window.sum()) if comparisons else 0
-    usable = comparisons[0].blocks.sum(axis=1) >= min_rows if comparisons else np.zeros(0, bool)
-    blocks = int(usable.sum())
-    verdict = DriftVerdict(
-        outcome=DriftOutcome.TOO_FEW_ROWS,
-        rows=rows,
-        blocks=blocks,
-        false_alarm_rate=false_alarm_rate,
-        finest_rate=1 / (blocks + 1),
-    )
-    if rows < min_rows:
+    block_rows = comparisons[0].blocks.sum(axis=1) if comparisons else np.zeros(0, np.int64)
+    usable = block_rows >= bounds.min_rows
+    verdict, blocks = unjudged(rows, block_rows[usable], bounds), int(usable.sum())
+    if verdict.outcome is not DriftOutcome.QUIET:
         return verdict
-    if blocks < 2:
-        return verdict.model_copy(update={"outcome": DriftOutcome.TOO_FEW_BLOCKS})
 
     scores = np.empty((blocks + 1, len(comparisons)))
     for column, comparison in enumerate(comparisons):
@@ -95,13 +122,13 @@ def judge_drift(
     p = float((largest >= largest[-1]).mean())
     shifts = _largest_shifts(comparisons, usable, scores[-1])
     effect = max(shift.effect for shift in shifts)
-    allowed = int(false_alarm_rate * (blocks + 1) + 1e-9)
+    allowed = int(bounds.false_alarm_rate * (blocks + 1) + 1e-9)
 
     outcome = DriftOutcome.QUIET
     if not allowed:
         outcome = DriftOutcome.TOO_FEW_BLOCKS
-    elif p <= false_alarm_rate:
-        outcome = DriftOutcome.ALARM if effect >= min_effect else DriftOutcome.SMALL_EFFECT
+    elif p <= bounds.false_alarm_rate:
+        outcome = DriftOutcome.ALARM if effect >= bounds.min_effect else DriftOutcome.SMALL_EFFECT
     return verdict.model_copy(
         update={
             "outcome": outcome,

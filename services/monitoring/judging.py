@@ -1,19 +1,22 @@
 """Draws conclusions from what the handlers counted: a reconciler that judges windows and tells what it found."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from contracts.bundle import BundleFile
 from contracts.message import Message
-from contracts.monitoring import DriftDetected, DriftKind, QualityDegraded
+from contracts.monitoring import Breakage, DataBroken, DriftDetected, DriftKind, QualityDegraded
 from contracts.pipeline import Monitors as Watch
 from services.chassis.subscriptions import Cause
 from services.chassis.work import Transaction, Work
-from services.monitoring.counting import FloatArray
+from services.monitoring.comparing import compare, look_back, outdated
 from services.monitoring.domain import Monitor, WatchedVersion, Window, moment
-from services.monitoring.drift import Comparison, DriftOutcome, DriftVerdict, judge_drift
+from services.monitoring.drift import DriftOutcome, DriftVerdict
+from services.monitoring.evidence import Evidence
 from services.monitoring.ports import Monitors, Predictions, Versions, Windows
-from services.monitoring.quality import QualityOutcome, QualityVerdict, judge_quality
+from services.monitoring.quality import Labelled, QualityVerdict, judge_quality
+from services.monitoring.sequence import begin, resume
 
 TOLD_QUALITY = "quality"
 AT_ONCE = 20
@@ -22,12 +25,13 @@ AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """A window as it was read, with what its quality is judged by, if that is due."""
+    """A window as it was read, with those before it and what its quality is judged by, as far as that is due."""
 
     monitor: Monitor
     version: WatchedVersion
     window: Window
-    labelled: tuple[FloatArray, FloatArray] | None
+    past: tuple[Window, ...]
+    labelled: Labelled | None
 
 
 async def judge_windows(work: Work) -> None:
@@ -45,18 +49,10 @@ async def judge_windows(work: Work) -> None:
 
 
 def judge(case: Case) -> Window:
-    """Put the verdicts that are due into the window."""
+    """Put the verdicts that are due into the window; quality is not weighed in the sequence of windows yet."""
     window, watch = case.window, case.monitor.declared.monitors
     if window.drift_is_due(case.monitor):
-        drift = {
-            kind: judge_drift(
-                comparisons,
-                false_alarm_rate=watch.false_alarm_rate,
-                min_effect=watch.min_effect,
-                min_rows=watch.min_rows,
-            )
-            for kind, comparisons in _comparisons(case).items()
-        }
+        drift = compare(window, case.past, case.version, case.monitor.declared)
         window = replace(window, drift=drift, drift_rows=window.predictions)
     if window.quality_is_due(case.monitor):
         quality = _quality(case, watch) if case.labelled else None
@@ -74,9 +70,13 @@ def facts_of(case: Case, judged: Window) -> dict[str, tuple[Message, Cause | Non
     facts: dict[str, tuple[Message, Cause | None]] = {}
     for kind, verdict in judged.drift.items():
         if verdict.outcome is DriftOutcome.ALARM:
-            facts[kind.value] = _drift_detected(case, kind, verdict), case.monitor.served_by
-    if judged.quality and judged.quality.outcome is QualityOutcome.DEGRADED:
-        facts[TOLD_QUALITY] = _quality_degraded(case, judged.quality), case.monitor.labelled_by
+            facts[kind.value] = _drift_detected(case, judged, kind, verdict), case.monitor.served_by
+        for breakage, found in ((Breakage(kind.value), verdict.recent), (Breakage.FAULT, verdict.faults)):
+            if found and found.outcome is DriftOutcome.ALARM:
+                facts[f"broken_{breakage.value}"] = _data_broken(case, judged, breakage, found), case.monitor.served_by
+    if judged.quality and judged.quality.evidence and judged.quality.evidence.alarms:
+        fact = _quality_degraded(case, judged, judged.quality, judged.quality.evidence)
+        facts[TOLD_QUALITY] = fact, case.monitor.labelled_by
     return facts
 
 
@@ -88,59 +88,63 @@ async def _open_cases(transaction: Transaction) -> list[Case]:
         if len(cases) == AT_ONCE or monitor is None:
             break
         quality = window.quality_is_due(monitor)
-        if not (quality or window.drift_is_due(monitor)):
+        drift = window.drift_is_due(monitor)
+        if not (quality or drift):
             continue
-        labelled = None
+        past, labelled = [], None
+        if drift:
+            since = look_back(window, monitor.declared.monitors.trailing)
+            past = await transaction.port(Windows).between(window.version_key, since, window.start)
         if quality and window.is_ripe(monitor):
             labelled = await transaction.port(Predictions).labelled(window.version_key, window.start, window.end)
-        cases.append(Case(monitor, await versions.see(pipeline, number), window, labelled))
+        cases.append(Case(monitor, await versions.see(pipeline, number), window, tuple(past), labelled))
     return cases
 
 
 async def _close_case(transaction: Transaction, case: Case, judged: Window) -> None:
     windows = transaction.port(Windows)
     await transaction.port(Monitors).lock(case.monitor.pipeline)
-    now = (await windows.get(judged.version_key, [judged.start]))[judged.start]
-    facts = {told: fact for told, fact in facts_of(case, judged).items() if told not in now.told}
-    await windows.save(
-        [
-            replace(
-                now,
-                drift=judged.drift,
-                drift_rows=judged.drift_rows,
-                quality=judged.quality,
-                quality_rows=judged.quality_rows,
-                quality_changes=judged.quality_changes,
-                told=now.told | facts.keys(),
-            )
-        ]
+    trailing = case.monitor.declared.monitors.trailing
+    around = await windows.between(judged.version_key, look_back(judged, trailing))
+    now, *later = (window for window in around if window.start >= judged.start)
+    if judged.drift_rows != case.window.drift_rows:
+        now = replace(now, drift=judged.drift, drift_rows=judged.drift_rows)
+        again = {window.start for window in outdated(around, trailing)}
+        later = [replace(window, drift_rows=0) if window.start in again else window for window in later]
+    now = replace(now, quality=judged.quality, quality_rows=judged.quality_rows, quality_changes=judged.quality_changes)
+    weighed = await _in_sequence(windows, case, [now, *later])
+    for was, window in zip(around[-len(weighed) :], weighed, strict=True):
+        changed = (window.quality, window.drift_rows) != (was.quality, was.drift_rows)
+        if not changed and window.start != judged.start:
+            continue
+        facts = {told: fact for told, fact in facts_of(case, window).items() if told not in window.told}
+        await windows.save([replace(window, told=window.told | facts.keys())])
+        for fact, cause in facts.values():
+            transaction.say(fact, cause=cause)
+
+
+async def _in_sequence(windows: Windows, case: Case, changed: Sequence[Window]) -> list[Window]:
+    """Weigh the quality of a window again, and that of all after it: each goes by those before it."""
+    earlier = await windows.before(case.version.key, changed[0].start)
+    if earlier is None:
+        baseline, metric = case.version.baseline, case.monitor.declared.monitors.quality_metric
+        assert baseline, "only versions with a reference have windows"
+        before: Evidence | None = begin(baseline.reference.quality_blocks.get(metric, ()))
+    else:
+        before = earlier.quality.evidence if earlier.quality else None
+    verdicts = resume(
+        before,
+        [window.quality for window in changed],
+        run_length=case.monitor.declared.monitors.quality_run_length,
     )
-    for fact, cause in facts.values():
-        transaction.say(fact, cause=cause)
-
-
-def _comparisons(case: Case) -> dict[DriftKind, list[Comparison]]:
-    baseline, counts = case.version.baseline, case.window.counts
-    assert baseline, "only versions with a reference have windows"
-    ignored = {column.name for column in case.monitor.declared.dataset.columns if not column.monitored}
-    by_kind = {
-        DriftKind.INPUT: [feature for feature in baseline.inputs if feature.name not in ignored],
-        DriftKind.PREDICTION: [baseline.score],
-    }
-    return {
-        kind: [Comparison(feature.name, feature.block_counts, counts[feature.place]) for feature in features]
-        for kind, features in by_kind.items()
-        if features
-    }
+    return [replace(window, quality=verdict) for window, verdict in zip(changed, verdicts, strict=True)]
 
 
 def _quality(case: Case, watch: Watch) -> QualityVerdict:
     assert case.version.baseline
     assert case.labelled
-    scores, labels = case.labelled
     return judge_quality(
-        scores,
-        labels,
+        case.labelled,
         predictions=case.window.predictions,
         metric=watch.quality_metric,
         reference=case.version.baseline.reference.quality.get(watch.quality_metric),
@@ -150,31 +154,39 @@ def _quality(case: Case, watch: Watch) -> QualityVerdict:
     )
 
 
-def _drift_detected(case: Case, kind: DriftKind, verdict: DriftVerdict) -> DriftDetected:
-    assert verdict.statistic is not None, "an alarm has grounds"
-    assert verdict.threshold is not None, "an alarm has grounds"
-    return DriftDetected(
-        pipeline=case.monitor.pipeline,
-        version=case.version.number,
-        drift=kind,
-        window_start=moment(case.window.start),
-        window_end=moment(case.window.end),
-        rows=verdict.rows,
-        statistic=verdict.statistic,
-        threshold=verdict.threshold,
-        false_alarm_rate=verdict.false_alarm_rate,
-        shifts=verdict.shifts,
-        reference_uri=f"{case.version.bundle_uri}/{BundleFile.REFERENCE.value}",
-    )
+def _drift_detected(case: Case, window: Window, kind: DriftKind, verdict: DriftVerdict) -> DriftDetected:
+    uri = f"{case.version.bundle_uri}/{BundleFile.REFERENCE.value}"
+    return DriftDetected.model_validate({**_grounds(case, window, verdict), "drift": kind, "reference_uri": uri})
 
 
-def _quality_degraded(case: Case, verdict: QualityVerdict) -> QualityDegraded:
+def _data_broken(case: Case, window: Window, breakage: Breakage, verdict: DriftVerdict) -> DataBroken:
+    return DataBroken.model_validate({**_grounds(case, window, verdict), "breakage": breakage})
+
+
+def _grounds(case: Case, window: Window, verdict: DriftVerdict) -> dict[str, object]:
+    told = ("rows", "statistic", "threshold", "false_alarm_rate", "effect", "blocks", "reference_rows", "shifts")
+    return {
+        "pipeline": case.monitor.pipeline,
+        "version": case.version.number,
+        "window_start": moment(window.start),
+        "window_end": moment(window.end),
+        **{name: getattr(verdict, name) for name in told},
+    }
+
+
+def _quality_degraded(case: Case, window: Window, verdict: QualityVerdict, evidence: Evidence) -> QualityDegraded:
+    measured = {"metric", "value", "low", "high", "reference", "threshold", "predictions", "labelled"}
     return QualityDegraded.model_validate(
         {
             "pipeline": case.monitor.pipeline,
             "version": case.version.number,
-            "window_start": moment(case.window.start),
-            "window_end": moment(case.window.end),
-            **verdict.model_dump(exclude={"outcome"}),
+            "window_start": moment(window.start),
+            "window_end": moment(window.end),
+            **verdict.model_dump(include=measured),
+            "statistic": evidence.statistic,
+            "statistic_threshold": evidence.threshold,
+            "run_length": evidence.threshold,
+            "p": evidence.p,
+            "blocks": evidence.blocks,
         }
     )

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Protocol
 
 from contracts.profile import Reference
-from services.monitoring.counting import BoolArray, FloatArray, Value
+from services.monitoring.counting import BoolArray, Value
 from services.monitoring.domain import Instant, Join, Label, Monitor, WatchedVersion, Window
+from services.monitoring.quality import Labelled
 from services.monitoring.served import Served
 
 
@@ -107,8 +108,8 @@ class Predictions(Protocol):
         """Put labels beside their predictions."""
         ...
 
-    async def labelled(self, version_key: int, start: Instant, end: Instant) -> tuple[FloatArray, FloatArray]:
-        """Get scores and labels of the labelled predictions in [start, end), each of shape (rows,)."""
+    async def labelled(self, version_key: int, start: Instant, end: Instant) -> Labelled:
+        """Get the labelled predictions in [start, end)."""
         ...
 
     def log(self, version: WatchedVersion) -> AsyncIterator[tuple[Served, BoolArray]]:
@@ -145,6 +146,14 @@ class Windows(Protocol):
 
     async def save(self, windows: Sequence[Window]) -> None:
         """Add windows or replace them."""
+        ...
+
+    async def between(self, version_key: int, start: Instant, end: Instant | None = None) -> list[Window]:
+        """List a version's windows that begin at a start or later, and before an end; oldest first."""
+        ...
+
+    async def before(self, version_key: int, start: Instant) -> Window | None:
+        """Get the last of a version's windows before a start."""
         ...
 
     async def due(self) -> list[tuple[str, int, Window]]:

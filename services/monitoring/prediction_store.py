@@ -18,9 +18,10 @@ from sqlmodel import Field, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.serving import PredictionBatch
-from services.monitoring.counting import BoolArray, FloatArray
+from services.monitoring.counting import BoolArray
 from services.monitoring.domain import Instant, Join, Label, WatchedVersion, latest, moment
 from services.monitoring.ports import KnownPrediction, PredictionRecord
+from services.monitoring.quality import Labelled
 from services.monitoring.served import Served
 from services.monitoring.store import MonitoringRow, VersionRow
 
@@ -160,18 +161,18 @@ class SqlPredictions:
         ]
         await (await self._session.connection()).execute(put, values)
 
-    async def labelled(self, version_key: int, start: Instant, end: Instant) -> tuple[FloatArray, FloatArray]:
-        """Get scores and labels of a stretch of time."""
+    async def labelled(self, version_key: int, start: Instant, end: Instant) -> Labelled:
+        """Get the labelled predictions of a stretch of time."""
         columns = PREDICTION.c
-        chosen = sa.select(columns.score, columns.label).where(
+        chosen = sa.select(columns.event_at, columns.score, columns.label).where(
             columns.version_key == version_key,
             columns.event_at >= start,
             columns.event_at < end,
             columns.label.is_not(None),
         )
         found = (await (await self._session.connection()).execute(chosen)).all()
-        pairs = np.array([tuple(row) for row in found], np.float64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        event_times, scores, labels = zip(*found, strict=True) if found else ((), (), ())
+        return Labelled(np.array(event_times, np.int64), np.array(scores, np.float64), np.array(labels, np.float64))
 
     async def log(self, version: WatchedVersion) -> AsyncIterator[tuple[Served, BoolArray]]:
         """Read what was added of a version."""

@@ -1,7 +1,13 @@
-"""How good a window's predictions were, with an interval, once their labels are in."""
+"""How good a window's predictions were, with an interval, once their labels are in.
+
+Each metric is written as the mean of one number per row: a mean's losses, else the metric plus each row's influence on
+it (the infinitesimal jackknife; for the area under the curve these are DeLong's structural components, Biometrics
+1988). So every metric has an error without resampling, and days can be told apart in it (Obuchowski, Biometrics 1997).
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from statistics import NormalDist
 from types import MappingProxyType
@@ -9,17 +15,23 @@ from types import MappingProxyType
 import numpy as np
 
 from contracts.model import Contract
-from services.monitoring.counting import BoolArray, FloatArray
+from services.monitoring.counting import FloatArray, IntArray
+from services.monitoring.evidence import Evidence
 
 PROBABILITY_FLOOR = 1e-15
-RESAMPLES = 200
+DAY = timedelta(days=1) // timedelta(microseconds=1)
+FEWEST_DAYS = 5
+"""A window with fewer is no measure of how much days differ."""
 
 
 class QualityOutcome(StrEnum):
     """What can be said of a window's quality."""
 
     GOOD = "good"
+    BELOW = "below"
+    """Its interval lies below what is allowed, but one window alone is no alarm."""
     DEGRADED = "degraded"
+    """The sequence of windows up to this one is sure."""
     TOO_FEW_LABELS = "too_few_labels"
     ONE_CLASS = "one_class"
     NO_REFERENCE = "no_reference"
@@ -38,29 +50,49 @@ class QualityVerdict(Contract):
     high: float | None = None
     reference: float | None = None
     threshold: float | None = None
-    """For a metric that is better when higher, the interval has to lie below it to be degraded; else above."""
+    """What the metric may fall to (or rise to, where lower is better)."""
+    shortfall: float | None = None
+    """By how much the value is worse than the threshold; negative if it is better."""
+    error: float | None = None
+    """Standard error of the value, rows taken as independent."""
+    days: int | None = None
+    """Days with labels, in a window long enough to hold five."""
+    day_error: float | None = None
+    """Standard error of the value, days taken as independent."""
+    evidence: Evidence | None = None
+    """Where the sequence of the version's windows stands after this one; unset until all earlier ones are judged."""
+
+    def in_sequence(self, evidence: Evidence | None) -> "QualityVerdict":
+        """Judge by the sequence as well as alone."""
+        outcome = self.outcome
+        if self.shortfall is not None and self.low is not None and self.high is not None:
+            below = self.shortfall > (self.high - self.low) / 2
+            outcome = QualityOutcome.BELOW if below else QualityOutcome.GOOD
+        if evidence and evidence.alarms:
+            outcome = QualityOutcome.DEGRADED
+        return self.model_copy(update={"outcome": outcome, "evidence": evidence})
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A metric with its standard error."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """Predictions with what really happened, in any order; each of shape (rows,), times in microseconds."""
 
-    value: float
-    error: float
+    event_times: IntArray
+    scores: FloatArray
+    labels: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How a metric is estimated from scores and labels, both of shape (rows,)."""
+    """How a metric is measured; ``parts`` takes scores and labels, and gives numbers whose mean it is, one per row."""
 
-    estimate: Callable[[FloatArray, FloatArray], Estimate]
+    parts: Callable[[FloatArray, FloatArray], FloatArray]
     higher_is_better: bool
     needs_both_classes: bool = False
 
 
 def judge_quality(
-    scores: FloatArray,
-    labels: FloatArray,
+    rows: Labelled,
     *,
     predictions: int,
     metric: str,
@@ -72,8 +104,7 @@ def judge_quality(
     """Hold a window's quality against the version's own.
 
     Args:
-        scores: Of the labelled predictions, in any order; shape (rows,).
-        labels: What really happened, in the order of the scores.
+        rows: The window's labelled predictions.
         predictions: All predictions of the window, labelled or not.
         metric: Name of a metric, one of ``METRICS``.
         reference: The version's metric on its held-out data.
@@ -81,7 +112,7 @@ def judge_quality(
         confidence: Of the interval, two-sided.
         min_rows: Fewest labels to judge by.
     """
-    known = METRICS.get(metric)
+    known, labels = METRICS.get(metric), rows.labels
     outcome = None
     if known is None:
         outcome = QualityOutcome.UNKNOWN_METRIC
@@ -102,47 +133,78 @@ def judge_quality(
         return verdict
 
     # Floating sums depend on their order, and rows are stored in the order they came.
-    order = np.lexsort((labels, scores))
-    estimate = known.estimate(scores[order], labels[order])
-    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * estimate.error
-    low, high = estimate.value - reach, estimate.value + reach
+    order = np.lexsort((rows.event_times, labels, rows.scores))
+    parts = known.parts(rows.scores[order], labels[order])
+    value, error = float(parts.mean()), float(parts.std(ddof=1) / np.sqrt(len(parts)))
+    days, day_error = _by_day(parts, rows.event_times[order] // DAY)
+    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * error
     threshold = reference - max_drop if known.higher_is_better else reference + max_drop
-    degraded = high < threshold if known.higher_is_better else low > threshold
     return verdict.model_copy(
         update={
-            "outcome": QualityOutcome.DEGRADED if degraded else QualityOutcome.GOOD,
-            "value": estimate.value,
-            "low": low,
-            "high": high,
+            "value": value,
+            "low": value - reach,
+            "high": value + reach,
             "threshold": threshold,
+            "shortfall": threshold - value if known.higher_is_better else value - threshold,
+            "error": error,
+            "days": days,
+            "day_error": day_error,
         }
-    )
+    ).in_sequence(None)
 
 
-def area_under_curve(scores: FloatArray, labels: FloatArray) -> Estimate:
-    """Estimate the area under the ROC curve with DeLong's error (Biometrics 1988), ties counting half."""
-    positive, negative = np.sort(scores[labels > 0.5]), np.sort(scores[labels <= 0.5])
-    above = _share_below(negative, positive)
-    below = 1 - _share_below(positive, negative)
-    variance = above.var(ddof=1) / len(positive) + below.var(ddof=1) / len(negative)
-    return Estimate(float(above.mean()), float(np.sqrt(variance)))
+def _by_day(parts: FloatArray, days: IntArray) -> tuple[int | None, float | None]:
+    """Estimate the error of a mean over rows whose days are independent, if there are days enough to tell."""
+    _, places, rows = np.unique(days, return_inverse=True, return_counts=True)
+    if len(rows) < FEWEST_DAYS:
+        return None, None
+    off = np.bincount(places, weights=parts - parts.mean())
+    return len(rows), float(np.sqrt(len(rows) / (len(rows) - 1) * np.square(off).sum()) / len(parts))
+
+
+def _area_under_curve(scores: FloatArray, labels: FloatArray) -> FloatArray:
+    positive = labels > 0.5
+    above = _share_below(np.sort(scores[~positive]), scores[positive])
+    below = 1 - _share_below(np.sort(scores[positive]), scores[~positive])
+    area, parts = above.mean(), np.empty(len(scores))
+    parts[positive] = area + (above - area) * len(scores) / len(above)
+    parts[~positive] = area + (below - area) * len(scores) / len(below)
+    return parts
 
 
 def _share_below(ascending: FloatArray, values: FloatArray) -> FloatArray:
+    """Ties count half."""
     strictly, at_most = (np.searchsorted(ascending, values, side=side) for side in ("left", "right"))
     return np.asarray((strictly + at_most) / (2 * len(ascending)), np.float64)
 
 
-def _mean(losses: FloatArray | BoolArray) -> Estimate:
-    """Estimate a mean over rows; its error is the normal one, which needs no resampling at hundreds of rows."""
-    return Estimate(float(losses.mean()), float(losses.std(ddof=1) / np.sqrt(len(losses))))
+def _average_precision(scores: FloatArray, labels: FloatArray) -> FloatArray:
+    """Weigh each row by how far the mean over positives of hits/rows at their rank would move with its weight."""
+    ranked = np.argsort(-scores, kind="stable")
+    hit = (labels[ranked] > 0.5).astype(np.float64)
+    # Of equal scores none can be told from another: all stand for the threshold of the last.
+    descending = -scores[ranked]
+    ends = np.searchsorted(descending, descending, side="right") - 1
+    firsts = np.searchsorted(descending, descending, side="left")
+    rows, hits = ends + 1.0, np.cumsum(hit)[ends]
+    precision = (hit * hits / rows).sum() / hit.sum()
+    after = np.cumsum((hit / rows)[::-1])[::-1][firsts], np.cumsum((hit * hits / rows**2)[::-1])[::-1][firsts]
+    parts = np.empty(len(scores))
+    parts[ranked] = precision + len(scores) / hit.sum() * (hit * (hits / rows - precision) + hit * after[0] - after[1])
+    return parts
 
 
-def _root_mean(losses: FloatArray) -> Estimate:
-    """Estimate the root of a mean; its error follows by the delta method."""
-    mean = _mean(losses)
-    root = float(np.sqrt(mean.value))
-    return Estimate(root, mean.error / (2 * root) if root else 0.0)
+def _explained(scores: FloatArray, labels: FloatArray) -> FloatArray:
+    off, spread = np.square(scores - labels), np.square(labels - labels.mean())
+    if not spread.any():
+        return np.zeros(len(labels))
+    explained = 1 - off.sum() / spread.sum()
+    return np.asarray(explained - (off - (1 - explained) * spread) / spread.mean(), np.float64)
+
+
+def _root(losses: FloatArray) -> FloatArray:
+    root = np.sqrt(losses.mean())
+    return np.asarray(root + (losses - losses.mean()) / (2 * root) if root else losses, np.float64)
 
 
 def _log_losses(scores: FloatArray, labels: FloatArray) -> FloatArray:
@@ -150,41 +212,19 @@ def _log_losses(scores: FloatArray, labels: FloatArray) -> FloatArray:
     return np.asarray(-np.log(likely), np.float64)
 
 
-def _resampled(measure: Callable[[FloatArray, FloatArray], float]) -> Callable[[FloatArray, FloatArray], Estimate]:
-    """Estimate a metric whose error has no formula by a bootstrap, seeded so that the same rows give the same."""
-
-    def estimate(scores: FloatArray, labels: FloatArray) -> Estimate:
-        rng = np.random.default_rng(len(labels))
-        picks = (rng.integers(0, len(labels), len(labels)) for _ in range(RESAMPLES))
-        values = [measure(scores[pick], labels[pick]) for pick in picks]
-        return Estimate(measure(scores, labels), float(np.std(values, ddof=1)))
-
-    return estimate
-
-
-def _average_precision(scores: FloatArray, labels: FloatArray) -> float:
-    ranked = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(labels[ranked] > 0.5)
-    # Of equal scores none can be told from another: only the last stands for a threshold.
-    ends = np.append(np.flatnonzero(np.diff(scores[ranked])), len(scores) - 1)
-    found = np.diff(hits[ends], prepend=0)
-    return float((found * hits[ends] / (ends + 1)).sum() / max(hits[-1], 1))
-
-
-def _explained(scores: FloatArray, labels: FloatArray) -> float:
-    spread = np.square(labels - labels.mean()).sum()
-    return float(1 - np.square(scores - labels).sum() / spread) if spread else 0.0
+def _hits(scores: FloatArray, labels: FloatArray) -> FloatArray:
+    return np.asarray((scores > 0.5) == (labels > 0.5), np.float64)
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "auc": Metric(area_under_curve, higher_is_better=True, needs_both_classes=True),
-        "average_precision": Metric(_resampled(_average_precision), higher_is_better=True, needs_both_classes=True),
-        "r2": Metric(_resampled(_explained), higher_is_better=True),
-        "accuracy": Metric(lambda scores, labels: _mean((scores > 0.5) == (labels > 0.5)), higher_is_better=True),
-        "log_loss": Metric(lambda scores, labels: _mean(_log_losses(scores, labels)), higher_is_better=False),
-        "brier": Metric(lambda scores, labels: _mean((scores - labels) ** 2), higher_is_better=False),
-        "mae": Metric(lambda scores, labels: _mean(np.abs(scores - labels)), higher_is_better=False),
-        "rmse": Metric(lambda scores, labels: _root_mean((scores - labels) ** 2), higher_is_better=False),
+        "auc": Metric(_area_under_curve, higher_is_better=True, needs_both_classes=True),
+        "average_precision": Metric(_average_precision, higher_is_better=True, needs_both_classes=True),
+        "r2": Metric(_explained, higher_is_better=True),
+        "accuracy": Metric(_hits, higher_is_better=True),
+        "log_loss": Metric(_log_losses, higher_is_better=False),
+        "brier": Metric(lambda scores, labels: (scores - labels) ** 2, higher_is_better=False),
+        "mae": Metric(lambda scores, labels: np.abs(scores - labels), higher_is_better=False),
+        "rmse": Metric(lambda scores, labels: _root((scores - labels) ** 2), higher_is_better=False),
     }
 )

@@ -255,6 +255,19 @@ class SqlWindows:
         )
         return [(pipeline, number, row.to_domain()) for pipeline, number, row in await self._session.exec(chosen)]
 
+    async def between(self, version_key: int, start: Instant, end: Instant | None = None) -> list[Window]:
+        """List a version's windows that begin in a stretch of time."""
+        chosen = select(WindowRow).where(WindowRow.version_key == version_key, WindowRow.start >= start)
+        if end is not None:
+            chosen = chosen.where(WindowRow.start < end)
+        return [row.to_domain() for row in await self._session.exec(chosen.order_by(col(WindowRow.start)))]
+
+    async def before(self, version_key: int, start: Instant) -> Window | None:
+        """Get the last of a version's windows before a start."""
+        chosen = select(WindowRow).where(WindowRow.version_key == version_key, WindowRow.start < start)
+        row = (await self._session.exec(chosen.order_by(col(WindowRow.start).desc()).limit(1))).first()
+        return row.to_domain() if row else None
+
     async def of(self, version_key: int) -> list[Window]:
         """List a version's windows, oldest first."""
         chosen = select(WindowRow).where(WindowRow.version_key == version_key).order_by(col(WindowRow.start))

@@ -538,6 +538,26 @@ def _monitoring() -> list[Message]:
             false_alarm_rate=0.05,
             shifts=(monitoring.FeatureShift(feature="wind", effect=0.4, score=5.1),),
             reference_uri=f"{RUN_URI}/bundle/reference.json",
+            effect=0.4,
+            blocks=40,
+            reference_rows=240_000,
+            **window,
+        ),
+        monitoring.DataBroken(
+            pipeline=PIPELINE,
+            breakage=monitoring.Breakage.FAULT,
+            rows=6500,
+            statistic=21.0,
+            threshold=3.4,
+            false_alarm_rate=0.05,
+            effect=0.28,
+            blocks=40,
+            reference_rows=240_000,
+            shifts=(
+                monitoring.FeatureShift(
+                    feature="carrier", effect=0.28, score=21.0, cell="unseen", share=0.02, usual_share=0.0
+                ),
+            ),
             **window,
         ),
         monitoring.QualityDegraded(
@@ -550,6 +570,11 @@ def _monitoring() -> list[Message]:
             threshold=0.68,
             predictions=6500,
             labelled=6300,
+            statistic=1730.0,
+            statistic_threshold=1000.0,
+            run_length=1000.0,
+            p=0.0004,
+            blocks=7,
             **window,
         ),
     ]

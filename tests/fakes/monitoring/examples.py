@@ -30,6 +30,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = timedelta(hours=1)
 COUNTRIES = ("de", "fr", "nl")
 REFERENCE_AUC = 0.8
+QUALITY_BLOCKS = (0.81, 0.78, 0.83, 0.8, 0.76, 0.79, 0.82, 0.8, 0.84, 0.77, 0.8, 0.81)
 LABEL_DELAY = timedelta(minutes=3)
 
 
@@ -115,6 +116,7 @@ def reference(*, blocks: int = 40, rows: int = 200, seed: int = 1) -> Reference:
         score_block_starts=tuple(START - WINDOW * (blocks - block) for block in range(blocks)),
         score=FeatureReference(name="score", cells=score, block_counts=()),
         quality={"auc": REFERENCE_AUC},
+        quality_blocks={"auc": QUALITY_BLOCKS},
     )
     baseline = Baseline(empty)
     counts = np.vstack(

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.monitoring.counting import BoolArray, FloatArray
+from services.monitoring.counting import BoolArray
 from services.monitoring.domain import Instant, Join, WatchedVersion, moment
 from services.monitoring.ports import KnownPrediction, PredictionRecord
+from services.monitoring.quality import Labelled
 from services.monitoring.served import Served
 from tests.fakes.monitoring.labels import InMemoryLabels
 
@@ -61,14 +62,14 @@ class InMemoryPredictions:
             kept = self._kept[join.prediction_id]
             self._kept[join.prediction_id] = replace(kept, known=replace(kept.known, label=join.label))
 
-    async def labelled(self, version_key: int, start: Instant, end: Instant) -> tuple[FloatArray, FloatArray]:
-        pairs = [
-            (kept.record.score, kept.known.label.value)
+    async def labelled(self, version_key: int, start: Instant, end: Instant) -> Labelled:
+        rows = [
+            (kept.known.event_at, kept.record.score, kept.known.label.value)
             for kept in self._kept.values()
             if kept.known.version_key == version_key and start <= kept.known.event_at < end and kept.known.label
         ]
-        table = np.array(pairs, np.float64).reshape(-1, 2)
-        return table[:, 0], table[:, 1]
+        event_times, scores, labels = zip(*rows, strict=True) if rows else ((), (), ())
+        return Labelled(np.array(event_times, np.int64), np.array(scores, np.float64), np.array(labels, np.float64))
 
     async def log(self, version: WatchedVersion) -> AsyncIterator[tuple[Served, BoolArray]]:
         for served, new in self._log:

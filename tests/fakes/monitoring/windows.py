@@ -30,5 +30,12 @@ class InMemoryWindows:
                 found.append((version.pipeline, version.number, window))
         return found
 
+    async def between(self, version_key: int, start: Instant, end: Instant | None = None) -> list[Window]:
+        found = [window for window in await self.of(version_key) if window.start >= start]
+        return [window for window in found if end is None or window.start < end]
+
+    async def before(self, version_key: int, start: Instant) -> Window | None:
+        return next((window for window in reversed(await self.of(version_key)) if window.start < start), None)
+
     async def of(self, version_key: int) -> list[Window]:
         return [window for (key, _), window in sorted(self._windows.items()) if key == version_key]

@@ -50,7 +50,7 @@ async def test_predictions_and_labels_lead_to_facts(world: World, tmp_path: Path
     assert [version["version"] for version in monitor["versions"]] == [1]
     assert monitor["versions"][0]["last_quality"]["quality"]["outcome"] == "degraded"
     assert [(window["predictions"], window["state"]) for window in windows] == [(200, "judged"), (1, "open")]
-    assert windows[0]["told"] == ["input", "quality"]
+    assert windows[0]["told"] == ["broken_fault", "broken_input", "input", "quality"]
     assert sum(windows[0]["counts"]["amount"]) == 200
     assert no_windows == []
     assert prediction["version"] == 1

@@ -58,7 +58,9 @@ def test_a_reference_counts_every_row_once_in_blocks_of_the_monitors_window(tmp_
     definition = pipeline.definition.model_copy(update={"monitors": Monitors(window=timedelta(days=5))})
     scored = rows.slice(400).append_column("score", pa.array(np.linspace(0, 1, 200)))
 
-    reference = make_reference(InProcessRows(rows), InProcessRows(scored), definition, {"auc": 0.7})
+    reference = make_reference(
+        InProcessRows(rows), InProcessRows(scored), definition, {"auc": 0.7}, {"auc": (0.6, 0.8)}
+    )
 
     assert [feature.name for feature in reference.inputs] == ["shop", "weight_kg", "distance_km"]
     assert {sum(map(sum, feature.block_counts)) for feature in reference.inputs} == {600}

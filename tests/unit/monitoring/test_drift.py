@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from services.monitoring.counting import IntArray
-from services.monitoring.drift import Comparison, DriftOutcome, DriftVerdict, cohens_w, judge_drift
+from services.monitoring.drift import Bounds, Comparison, DriftOutcome, DriftVerdict, cohens_w, judge_drift
 
 CELLS, FEATURES, BLOCKS, ROWS = 20, 6, 39, 800
 RATE = 0.05
@@ -35,7 +35,7 @@ def judged(
         if feature == 0:
             shifted[: CELLS // 2] *= moved
         comparisons.append(Comparison(f"feature_{feature}", counts, drawn(rng, shifted / shifted.sum(), rows, weather)))
-    return judge_drift(comparisons, false_alarm_rate=rate, min_effect=min_effect, min_rows=50)
+    return judge_drift(comparisons, Bounds(rate, min_effect, 50))
 
 
 @pytest.mark.parametrize("weather", [0.0, 0.15, 0.4])
@@ -94,9 +94,7 @@ def test_blocks_too_small_to_be_judged_are_no_measure_either() -> None:
     shares = rng.dirichlet(np.full(CELLS, 2.0))
     counts = np.array([drawn(rng, shares, size, 0.1) for size in [ROWS] * 30 + [3] * 30])
 
-    verdict = judge_drift(
-        [Comparison("x", counts, drawn(rng, shares, ROWS, 0.1))], false_alarm_rate=RATE, min_effect=0, min_rows=50
-    )
+    verdict = judge_drift([Comparison("x", counts, drawn(rng, shares, ROWS, 0.1))], Bounds(RATE, 0, 50))
 
     assert verdict.blocks == 30
 
@@ -124,6 +122,6 @@ def test_one_row_with_a_value_never_seen_is_no_drift_and_many_are() -> None:
 def test_every_block_alike_does_not_make_trifles_infinite() -> None:
     comparison = Comparison("x", np.array([[500, 500]] * 30), np.array([501, 499]))
 
-    verdict = judge_drift([comparison], false_alarm_rate=RATE, min_effect=0.1, min_rows=50)
+    verdict = judge_drift([comparison], Bounds(RATE, 0.1, 50))
 
     assert verdict.outcome is not DriftOutcome.ALARM

@@ -15,6 +15,12 @@ async def watching(**changes: object) -> World:
     return world
 
 
+async def told(world: World) -> list[DriftDetected | QualityDegraded]:
+    """Judge; what is told, but for what looks broken."""
+    facts = await world.judge()
+    return [fact for fact in facts if isinstance(fact, DriftDetected | QualityDegraded)]
+
+
 async def first_window(world: World) -> Window:
     watched = await world.ports[Versions].see(examples.PIPELINE, 1)
     return (await world.ports[Windows].of(watched.key))[0]
@@ -43,7 +49,7 @@ async def test_a_window_that_moved_is_told_of_once_with_its_grounds() -> None:
     await world.hear(examples.served(examples.hour(0, shift=2)))
     await world.hear(examples.served(examples.hour(1, rows=1)), cause("closes the window"))
 
-    (fact,) = await world.judge()
+    (fact,) = await told(world)
 
     assert isinstance(fact, DriftDetected)
     assert (fact.version, fact.drift, fact.rows) == (1, DriftKind.INPUT, 200)
@@ -74,7 +80,7 @@ async def test_scores_that_moved_are_drift_of_predictions() -> None:
 
     await world.hear(examples.served(sure, examples.hour(1, rows=1)))
 
-    (fact,) = await world.judge()
+    (fact,) = await told(world)
     assert isinstance(fact, DriftDetected)
     assert (fact.drift, fact.shifts[0].feature) == (DriftKind.PREDICTION, "score")
 
@@ -95,7 +101,7 @@ async def test_bad_quality_is_told_of_once_when_the_labels_are_in() -> None:
     assert await world.judge() == []
 
     await world.hear(examples.truth(batch, inverted=True), cause("last labels"))
-    (fact,) = await world.judge()
+    (fact,) = await told(world)
 
     assert isinstance(fact, QualityDegraded)
     assert (fact.metric, fact.predictions, fact.labelled) == ("auc", 200, 200)
@@ -126,7 +132,7 @@ async def test_labels_that_never_come_do_not_keep_a_window_waiting() -> None:
     assert await world.judge() == []
 
     await world.hear(examples.truth(later))
-    (fact,) = await world.judge()
+    (fact,) = await told(world)
 
     assert isinstance(fact, QualityDegraded)
     assert (fact.predictions, fact.labelled) == (200, 120)

@@ -11,9 +11,7 @@ from sklearn.metrics import (
 )
 from sklearn.metrics import root_mean_squared_error as rmse
 
-from services.monitoring.quality import METRICS, QualityOutcome, QualityVerdict, area_under_curve, judge_quality
-
-RESAMPLED = {"average_precision", "r2"}
+from services.monitoring.quality import DAY, METRICS, Labelled, QualityOutcome, QualityVerdict, judge_quality
 
 
 def sample(seed: int, rows: int = 500, *, separation: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -23,9 +21,12 @@ def sample(seed: int, rows: int = 500, *, separation: float = 1.0) -> tuple[np.n
     return scores, labels
 
 
-def judged(scores: np.ndarray, labels: np.ndarray, **changes: object) -> QualityVerdict:
+def judged(
+    scores: np.ndarray, labels: np.ndarray, times: np.ndarray | None = None, **changes: object
+) -> QualityVerdict:
     asked = {"predictions": len(labels), "metric": "auc", "reference": 0.75, "max_drop": 0.03, "confidence": 0.95}
-    return judge_quality(scores, labels, **{**asked, "min_rows": 50, **changes})  # type: ignore[arg-type]
+    rows = Labelled(np.arange(len(labels)) if times is None else times, scores, labels)
+    return judge_quality(rows, **{**asked, "min_rows": 50, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -44,15 +45,12 @@ def judged(scores: np.ndarray, labels: np.ndarray, **changes: object) -> Quality
 def test_metrics_agree_with_scikit_learn(metric: str, peer: object) -> None:
     scores, labels = sample(1)
 
-    assert METRICS[metric].estimate(scores, labels).value == pytest.approx(peer(labels, scores))  # type: ignore[operator]
+    assert METRICS[metric].parts(scores, labels).mean() == pytest.approx(peer(labels, scores))  # type: ignore[operator]
 
 
-@pytest.mark.parametrize(
-    "metric",
-    [pytest.param(name, marks=[pytest.mark.slow] if name in RESAMPLED else []) for name in sorted(METRICS)],
-)
+@pytest.mark.parametrize("metric", sorted(METRICS))
 def test_intervals_cover_the_truth_as_often_as_they_say(metric: str) -> None:
-    truth = METRICS[metric].estimate(*sample(0, 200_000)).value
+    truth = METRICS[metric].parts(*sample(0, 200_000)).mean()
     trials = 200
 
     covered = 0
@@ -67,26 +65,45 @@ def test_intervals_cover_the_truth_as_often_as_they_say(metric: str) -> None:
 
 def test_the_interval_does_not_depend_on_the_order_of_rows() -> None:
     scores, labels = sample(2)
+    times = np.arange(500) * DAY // 60
     shuffled = np.random.default_rng(1).permutation(len(labels))
 
-    assert judged(scores, labels, metric="log_loss") == judged(scores[shuffled], labels[shuffled], metric="log_loss")
+    first = judged(scores, labels, times, metric="log_loss")
+    again = judged(scores[shuffled], labels[shuffled], times[shuffled], metric="log_loss")
+
+    assert first == again
+    assert first.days == 9
 
 
-def test_quality_is_degraded_only_if_the_whole_interval_is_below() -> None:
+def test_the_interval_alone_says_that_a_window_is_below() -> None:
     scores, labels = sample(3, 5000)
-    auc = area_under_curve(scores, labels).value
+    auc = float(METRICS["auc"].parts(scores, labels).mean())
 
     assert judged(scores, labels, reference=auc + 0.035).outcome is QualityOutcome.GOOD
-    assert judged(scores, labels, reference=auc + 0.06).outcome is QualityOutcome.DEGRADED
+    assert judged(scores, labels, reference=auc + 0.06).outcome is QualityOutcome.BELOW
     assert judged(scores[:60], labels[:60], reference=auc + 0.06).outcome is QualityOutcome.GOOD
 
 
-def test_a_loss_is_degraded_when_it_is_higher() -> None:
+def test_a_loss_is_worse_when_it_is_higher() -> None:
     scores, labels = sample(4, 5000)
-    loss = METRICS["log_loss"].estimate(scores, labels).value
+    loss = float(METRICS["log_loss"].parts(scores, labels).mean())
 
-    assert judged(scores, labels, metric="log_loss", reference=loss - 0.1).outcome is QualityOutcome.DEGRADED
+    assert judged(scores, labels, metric="log_loss", reference=loss - 0.1).outcome is QualityOutcome.BELOW
     assert judged(scores, labels, metric="log_loss", reference=loss + 0.1).outcome is QualityOutcome.GOOD
+
+
+def test_days_that_differ_make_a_window_less_sure_than_its_rows_do() -> None:
+    rng = np.random.default_rng(5)
+    times = np.repeat(np.arange(7), 200) * DAY
+    estimates = np.full(1400, 10.0)
+    weather = np.repeat(rng.normal(0, 3, 7), 200)
+
+    verdict = judged(estimates, estimates + rng.normal(0, 1, 1400) + weather, times, metric="mae", reference=2.0)
+
+    assert verdict.days == 7
+    assert verdict.error is not None
+    assert verdict.day_error is not None
+    assert verdict.day_error > 5 * verdict.error
 
 
 @pytest.mark.parametrize(
