@@ -35,6 +35,7 @@ MESSAGES: tuple[type[Message], ...] = (
     training.TrainingRunSucceeded,
     training.TrainingRunFailed,
     training.TrainingRunSkipped,
+    training.RetrainingEscalated,
     registry.ApproveModelVersion,
     registry.RejectModelVersion,
     registry.RollBackModel,

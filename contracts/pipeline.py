@@ -24,6 +24,12 @@ from contracts.model import ColumnName as ColumnName
 from contracts.model import Contract, PipelineName, Scalar
 from contracts.model import MetricName as MetricName
 from contracts.precompute import Precompute
+from contracts.retraining import Backoff as Backoff
+from contracts.retraining import Budget as Budget
+from contracts.retraining import Policy as Policy
+from contracts.retraining import Retraining as Retraining
+from contracts.retraining import Trigger as Trigger
+from contracts.retraining import TriggerKind as TriggerKind
 from contracts.rollout import Rollout
 
 
@@ -69,57 +75,6 @@ class TimeSplit(Contract):
         if self.validation_fraction + self.holdout_fraction >= 0.9:
             raise ValueError("validation and holdout leave less than a tenth of the rows to train on")
         return self
-
-
-class Policy(StrEnum):
-    """Who decides: nobody, a person, or nobody acts and people are told."""
-
-    AUTO = "auto"
-    ASK = "ask"
-    NOTIFY = "notify"
-
-
-class TriggerKind(StrEnum):
-    """What can cause a training run."""
-
-    DATA = "data"
-    DRIFT = "drift"
-    QUALITY = "quality"
-    LABELS = "labels"
-    SCHEDULE = "schedule"
-    PERSON = "person"
-
-
-class Trigger(Contract):
-    """When this happens, train, ask or tell. A person's command needs no trigger."""
-
-    on: TriggerKind
-    policy: Policy = Policy.AUTO
-    min_new_rows: int | None = Field(default=None, ge=1, description="For data: rows since the last run's dataset.")
-    min_new_labels: int | None = Field(default=None, ge=1, description="For labels: labels since the last run.")
-    every: timedelta | None = Field(default=None, description="For schedule: time between runs.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.on is TriggerKind.SCHEDULE and not self.every:
-            raise ValueError("a schedule needs every")
-        if self.on is TriggerKind.LABELS and not self.min_new_labels:
-            raise ValueError("a labels trigger needs min_new_labels")
-        if self.on is TriggerKind.PERSON:
-            raise ValueError("a person's command needs no trigger")
-        return self
-
-
-class Retraining(Contract):
-    """How triggers become at most one run per cause."""
-
-    triggers: tuple[Trigger, ...] = (Trigger(on=TriggerKind.DATA),)
-    debounce: timedelta = Field(default=timedelta(seconds=2), description="Causes this close together share a run.")
-    cooldown: timedelta = Field(
-        default=timedelta(0),
-        description="Least distance between the causes of two automatic runs, in the time of the data, so that a "
-        "replayed year behaves as a lived one.",
-    )
 
 
 class Promotion(Contract):

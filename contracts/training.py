@@ -159,6 +159,8 @@ class SkipReason(StrEnum):
     POLICY = "policy"
     NO_NEW_DATA = "no_new_data"
     NO_DATA = "no_data"
+    BACKOFF = "backoff"
+    BUDGET = "budget"
 
 
 class TrainingRunSkipped(Event):
@@ -170,3 +172,35 @@ class TrainingRunSkipped(Event):
     reason: SkipReason
     run_id: UUID | None = Field(default=None, description="For a duplicate: the run that already answers it.")
     detail: str = Field(default="", max_length=1000)
+    waits: bool = Field(default=False, description="Whether it is decided again by itself.")
+    waits_until: AwareDatetime | None = Field(default=None, description="For a budget: when there is one again.")
+    waits_for_data_of: AwareDatetime | None = Field(
+        default=None, description="For a backoff: the time of the data that must be reached."
+    )
+
+
+class RefusedRetraining(Contract):
+    """An automatic run that led to no better model."""
+
+    run_id: UUID
+    kind: TriggerKind
+    version: VersionNumber | None = Field(default=None, description="Its candidate; unset if never registered.")
+    refused_by: str = Field(max_length=200, description="gates, verification, or serving, which rolled it back.")
+    reason: str = Field(max_length=2000)
+    refused_at: AwareDatetime
+
+
+class RetrainingEscalated(Event):
+    """Quality is lost, and training again does not bring it back: a person must look.
+
+    Told again only where a promotion, a person's run or a change of the pipeline was followed by as many refusals.
+    """
+
+    subject: ClassVar[str] = "events.training.retraining.escalated.v1"
+
+    champion_version: VersionNumber | None = None
+    degraded_version: VersionNumber = Field(description="The version whose quality is lost.")
+    degraded_since: AwareDatetime = Field(description="End of the first degraded window since it was promoted.")
+    quality: str = Field(max_length=1000, description="The latest loss, in words.")
+    refused: int = Field(ge=1, description="Automatic runs in a row that led to no better model.")
+    refusals: tuple[RefusedRetraining, ...] = Field(min_length=1, max_length=20, description="Newest first.")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from everloop.models import LoadedModel as LoadedModel
     from everloop.models import load_model as load_model
     from everloop.sdk import AbsoluteGate as AbsoluteGate
+    from everloop.sdk import Backoff as Backoff
+    from everloop.sdk import Budget as Budget
     from everloop.sdk import Canary as Canary
     from everloop.sdk import ChampionGate as ChampionGate
     from everloop.sdk import Column as Column

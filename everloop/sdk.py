@@ -8,6 +8,8 @@ import pyarrow as pa
 from contracts.gates import AbsoluteGate, ChampionGate, CostGate, LeakageGate, SchemaGate, SliceGate
 from contracts.inference import Streaming
 from contracts.pipeline import (
+    Backoff,
+    Budget,
     Column,
     ColumnRole,
     ColumnType,
@@ -30,6 +32,8 @@ from contracts.rollout import Canary, Guard, Rollout, Scaling, Shadow, WhenQuiet
 
 __all__ = [
     "AbsoluteGate",
+    "Backoff",
+    "Budget",
     "Canary",
     "ChampionGate",
     "Column",

@@ -1,7 +1,7 @@
 """`everloop ingest`, `train`, `runs`: data in, models out."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,15 +114,20 @@ def runs(
     home: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """List training runs, newest first: why each exists and how it went.
+    """List training runs, newest first: why each exists and how it went; then what waits, and for what.
 
     Example: everloop runs flight_delays
     """
+    from everloop.cli.standings import show_standing
 
-    async def work(platform: "Platform") -> Any:
-        return await platform.get("training", "/v1/runs", **({"pipeline": pipeline} if pipeline else {}))
+    async def work(platform: "Platform") -> tuple[Any, list[Any]]:
+        found = await platform.get("training", "/v1/runs", **({"pipeline": pipeline} if pipeline else {}))
+        if as_json:
+            return found, []
+        names = [pipeline] if pipeline else [one["name"] for one in await platform.get("training", "/v1/pipelines")]
+        return found, [await platform.get("training", f"/v1/pipelines/{name}") for name in names]
 
-    found = with_platform(home, work)
+    found, pipelines = with_platform(home, work)
     if as_json:
         show_json(found)
         return
@@ -136,13 +141,15 @@ def runs(
                 f"{one['cause']['kind']} {one['cause']['reason']}".strip(),
                 one["dataset_version"],
                 one["attempts"],
-                metrics(one["metrics"]) or one["detail"][:60] or _percent(one["progress"]),
+                _outcome_of(one),
                 when(one["created_at"]),
             )
             for one in found
         ),
         empty="No run has been asked for yet.",
     )
+    for one in pipelines:
+        show_standing(one["name"], one["retraining"])
 
 
 def _command(
@@ -220,3 +227,10 @@ def _parameter(text: str) -> "tuple[str, bool | int | float | str]":
     except ValueError:
         return name, value
     return name, read if isinstance(read, bool | int | float | str) else value
+
+
+def _outcome_of(run: Mapping[str, Any]) -> str:
+    """Say what became of a run: its candidate, else its model, else its failure, else how far it is."""
+    if verdict := run["verdict"]:
+        return f"{verdict['outcome']} by {verdict['by']}: {verdict['reason'][:60]}"
+    return metrics(run["metrics"]) or run["detail"][:60] or _percent(run["progress"])

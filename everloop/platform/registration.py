@@ -70,12 +70,15 @@ def prepare(folder: Path, *, store: str) -> RegisterPipeline:
 
     Raises:
         BundleError: It does not import, or is too large.
+        MalformedError: Training would refuse it.
         StorageError: The store cannot be written.
     """
     from everloop import storage
     from everloop.bundle.code import load_pipeline, snapshot
+    from services.training.domain import check
 
     pipeline = load_pipeline(folder)
+    check(pipeline.definition.name, pipeline.definition)
     code = snapshot(folder)
     uri = storage.write_once(storage.join(store, "code"), code, suffix=".zip")
     commit, modified = working_copy(folder)
@@ -115,6 +118,7 @@ async def register(folders: Iterable[Path], *, nats_url: str, store: str) -> lis
     """Register the pipeline of every folder; one that fails does not keep the others from it."""
     from everloop.bundle.manifest import BundleError
     from everloop.client.bus import connect_bus
+    from services.chassis.errors import MalformedError
 
     outcomes = []
     async with connect_bus(nats_url) as bus:
@@ -122,7 +126,7 @@ async def register(folders: Iterable[Path], *, nats_url: str, store: str) -> lis
             try:
                 command = await asyncio.to_thread(prepare, folder, store=store)
                 receipt = await bus.say(command, source="cli")
-            except (BundleError, OSError, ValueError) as error:
+            except (BundleError, MalformedError, OSError, ValueError) as error:
                 outcomes.append(Registration(str(folder), error=str(error)))
                 continue
             outcomes.append(Registration(str(folder), command.pipeline, command.code.digest, receipt.message_id))

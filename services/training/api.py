@@ -12,10 +12,22 @@ from services.chassis.errors import RejectedError
 from services.chassis.http import Tx
 from services.chassis.jobs import Jobs
 from services.chassis.subscriptions import Cause
-from services.training.domain import Pipeline
+from services.training.domain import Pipeline, heaviest_first
 from services.training.ports import Causes, Pipelines, RunFiles, Runs
 from services.training.run import Run
-from services.training.views import LogView, PipelineSummary, PipelineView, RevisionView, RunView, TriggerView
+from services.training.situations import allowance, next_scheduled, refused_in_a_row, waits
+from services.training.views import (
+    BackoffView,
+    BudgetView,
+    LogView,
+    PipelineSummary,
+    PipelineView,
+    RetrainingView,
+    RevisionView,
+    RunView,
+    TriggerView,
+    WaitingView,
+)
 
 router = APIRouter(tags=["training"])
 
@@ -44,17 +56,18 @@ async def list_pipelines(tx: Tx) -> list[PipelineSummary]:
 
 @router.get("/pipelines/{name}")
 async def get_pipeline(name: str, tx: Tx) -> PipelineView:
-    """Get a pipeline: what is in force, what was before, and the cause that waits for data."""
+    """Get a pipeline: what is in force, what was before, which causes wait, and what is left of the day's budget."""
     pipeline = await _known(name, tx)
     dataset = await tx.port(Pipelines).dataset(name)
-    due = await tx.port(Causes).due(name)
+    retraining = await _retraining(pipeline, tx)
     return PipelineView(
         **PipelineSummary.of(pipeline).model_dump(),
         definition=pipeline.definition,
         code=pipeline.code,
         champion=pipeline.champion,
         dataset=dataset.ref if dataset else None,
-        due=due.cause if due else None,
+        due=retraining.waiting[0].cause if retraining.waiting else None,
+        retraining=retraining,
         revisions=[
             RevisionView(revision=kept.revision, registered_at=kept.registered_at, code=kept.code)
             for kept in await tx.port(Pipelines).revisions(name)
@@ -114,6 +127,20 @@ async def list_triggers(
         return [TriggerView.of(heard) for heard in await causes.recent(pipeline, limit=limit)]
     story = await causes.of_story(correlation_id)
     return [TriggerView.of(heard) for heard in story if pipeline in (None, heard.pipeline)][:limit]
+
+
+async def _retraining(pipeline: Pipeline, tx: Tx) -> RetrainingView:
+    now, runs, causes = utc_now(), tx.port(Runs), tx.port(Causes)
+    left = await allowance(pipeline, runs, now)
+    return RetrainingView(
+        waiting=[WaitingView.of(one) for one in heaviest_first(await causes.due(pipeline.name))],
+        budget=BudgetView.of(left) if left else None,
+        backoffs=[BackoffView.of(wait) for wait in await waits(pipeline, runs)],
+        refused=[run.run_id for run in await refused_in_a_row(pipeline, runs)],
+        degraded=pipeline.degraded,
+        escalated_at=pipeline.escalated_at,
+        next_scheduled=await next_scheduled(pipeline, runs, causes, now),
+    )
 
 
 async def _known(name: str, tx: Tx) -> Pipeline:

@@ -1,26 +1,28 @@
-"""What training decides: whether a cause leads to a run of its own, and what a job's state means for its run.
+"""What training decides: whether a cause leads to a run of its own, now, later or never.
 
 A *cause* is a fact or a wish that speaks for training again. Each leads to at most one run; a pipeline has at
-most one run that is not finished. A cause that comes before the data it needs is *due*: it is remembered and
-leads to its run when the data arrive.
+most one run that is not finished. A cause that comes before the data it needs, that the day's budget has nothing left
+for, or whose like led to no better model lately, is *due*: it is remembered, and decided again when that has changed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
 from uuid import UUID
 
 from pydantic import AwareDatetime
 
 from contracts.bundle import DatasetRef
-from contracts.jobs import REFUSED_EXIT_CODE, ChampionRef, TrainingSpec
+from contracts.jobs import ChampionRef, TrainingSpec
 from contracts.model import Contract
 from contracts.pipeline import PipelineDefinition, Policy, Retraining, Trigger, TriggerKind
-from contracts.training import Cause, CodeSnapshot, FailureReason, SkipReason
+from contracts.training import Cause, CodeSnapshot, SkipReason
 from services.chassis.errors import MalformedError
-from services.chassis.jobs import Job, JobStatus
 from services.chassis.subscriptions import Cause as Origin
-from services.training.run import Change, Result, Run, Wishes
+from services.training import schedule
+from services.training.budget import Allowance
+from services.training.run import Run, RunState, Wishes
+from services.training.standing import Degradation, Wait
 
 
 class Pipeline(Contract):
@@ -32,6 +34,10 @@ class Pipeline(Contract):
     revision: int = 1
     champion: ChampionRef | None = None
     labels: int = 0
+    degraded: Degradation | None = None
+    """Set while the champion's quality is known to be lost."""
+    escalated_at: AwareDatetime | None = None
+    """When the newest refusal was decided that a person has been told of."""
 
     @property
     def name(self) -> str:
@@ -60,6 +66,8 @@ class HeardCause(Contract):
     reason: SkipReason | None = None
     detail: str = ""
     due: bool = False
+    waits_until: AwareDatetime | None = None
+    waits_for_data_of: AwareDatetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,12 @@ class Situation:
     """Rows that came after the version ``used``."""
     new_labels: int = 0
     """Labels that came since the latest run began."""
+    last_event: datetime | None = None
+    """Time of the newest data."""
+    wait: Wait | None = None
+    """How long causes of this kind wait, if they do."""
+    allowance: Allowance | None = None
+    """What is left of the day's budget, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +121,11 @@ class Skip:
     reason: SkipReason
     detail: str
     due: bool = False
-    """Whether it will, as soon as there are new data."""
+    """Whether it is remembered, and will once nothing is in its way."""
+    until: datetime | None = None
+    """When the day ends whose budget is used up."""
+    for_data_of: datetime | None = None
+    """Time of the data that the refusals before it make it wait for."""
 
 
 Decision = Start | Join | Skip
@@ -117,18 +135,28 @@ def check(pipeline: str, definition: PipelineDefinition) -> None:
     """Refuse a definition that contradicts itself or its address.
 
     Raises:
-        MalformedError: The names differ, or two triggers answer the same kind of cause.
+        MalformedError: The names differ, two triggers answer the same kind of cause, or a clock cannot be read.
     """
     if definition.name != pipeline:
         raise MalformedError("pipeline_name_differs", address=pipeline, definition=definition.name)
     kinds = [trigger.on.value for trigger in definition.retraining.triggers]
     if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
         raise MalformedError("trigger_declared_twice", triggers=", ".join(twice))
+    for trigger in definition.retraining.triggers:
+        schedule.check(trigger)
+    if definition.retraining.budget:
+        schedule.zone_of(definition.retraining.budget.time_zone)
 
 
-def decide(cause: Cause, situation: Situation) -> Decision | None:
-    """Decide what a cause leads to; None if the pipeline asks for nothing when this happens."""
-    policy = _policy(cause, situation)
+def decide(cause: Cause, situation: Situation, *, waited: bool = False) -> Decision | None:
+    """Decide what a cause leads to; None if the pipeline asks for nothing when this happens.
+
+    Args:
+        cause: A fact or a wish.
+        situation: What it finds.
+        waited: Whether it was found to be enough of a cause before, and waited since.
+    """
+    policy = _policy(cause, situation, waited=waited)
     if policy is None:
         return None
     if situation.newest is None:
@@ -136,7 +164,7 @@ def decide(cause: Cause, situation: Situation) -> Decision | None:
     if policy is Policy.NOTIFY:
         return Skip(SkipReason.POLICY, "the policy of this trigger is notify: people are told, nothing starts")
     if situation.active is not None:
-        return _join(situation.active, situation.newest, policy)
+        return _join(cause, situation, situation.active, policy)
     if cause.kind is TriggerKind.PERSON:
         return Start()
     cooldown = situation.retraining.cooldown
@@ -148,7 +176,7 @@ def decide(cause: Cause, situation: Situation) -> Decision | None:
             f"dataset version {situation.newest} has been learnt from; the cause waits for the next",
             due=cause.kind is not TriggerKind.DATA,
         )
-    return Start(asks=policy is Policy.ASK)
+    return _held_back(cause, situation, policy) or Start(asks=policy is Policy.ASK)
 
 
 _WEIGHTS = (
@@ -161,21 +189,9 @@ _WEIGHTS = (
 )
 
 
-def outweighs(cause: Cause, other: Cause) -> bool:
-    """Whether a later cause takes an earlier one's place as the one that is due; equals do."""
-    return _WEIGHTS.index(cause.kind) >= _WEIGHTS.index(other.kind)
-
-
-def scheduled(trigger: Trigger, last: datetime, now: datetime) -> datetime | None:
-    """Say when a schedule fell due, if it has.
-
-    Args:
-        trigger: One with ``every`` set.
-        last: When the latest of these was: registration, a run's beginning, the schedule's last turn.
-        now: The present.
-    """
-    due = last + (trigger.every or timedelta.max)
-    return due if due <= now else None
+def heaviest_first(waiting: Iterable[HeardCause]) -> list[HeardCause]:
+    """Order causes that wait: the first that gets a run has it answer them all."""
+    return sorted(waiting, key=lambda one: _WEIGHTS.index(one.cause.kind), reverse=True)
 
 
 def specify(run: Run, pipeline: Pipeline, dataset: Dataset, output_uri: str) -> TrainingSpec:
@@ -193,53 +209,11 @@ def specify(run: Run, pipeline: Pipeline, dataset: Dataset, output_uri: str) -> 
     )
 
 
-def follow(run: Run, job: Job, result: Result | None, now: datetime) -> Change:
-    """Say what the state of its job means for a running run.
-
-    Args:
-        run: In the state running.
-        job: Its current attempt on the cluster.
-        result: What the run left in the store, looked up where the job no longer runs.
-        now: The present.
-    """
-    match job.status:
-        case JobStatus.PENDING:
-            return run.unchanged()
-        case JobStatus.RUNNING:
-            if run.overdue(now):
-                return run.stop(FailureReason.TIMED_OUT, f"ran longer than {run.pinned.definition.trainer.timeout_s} s")
-            return run.unchanged() if run.running_since else run.begun(now)
-        case JobStatus.SUCCEEDED | JobStatus.UNKNOWN if result:
-            return run.succeed(result, now)
-        case JobStatus.SUCCEEDED:
-            return run.retry_or_fail(FailureReason.CRASHED, "the job ended well but left no readable report", now)
-        case JobStatus.UNKNOWN:
-            return run.retry_or_fail(FailureReason.CRASHED, "the cluster does not know the job any more", now)
-        case JobStatus.FAILED if job.exit_code == REFUSED_EXIT_CODE:
-            return run.fail(FailureReason.REJECTED, job.last_words, now)
-        case JobStatus.FAILED:
-            return run.retry_or_fail(FailureReason.CRASHED, job.last_words, now)
-        case JobStatus.STOPPED:
-            return run.fail(FailureReason.CANCELLED, "stopped on the cluster", now)
-        case _:
-            assert_never(job.status)
-
-
-def stopped(run: Run, job: Job, now: datetime) -> Change:
-    """Say what becomes of a stopping run, now that its job is seen again."""
-    if not job.status.ended:
-        return run.unchanged()
-    reason = run.stop_reason or FailureReason.CANCELLED
-    if reason is FailureReason.TIMED_OUT:
-        return run.retry_or_fail(reason, run.detail, now)
-    return run.fail(reason, run.detail, now)
-
-
-def _policy(cause: Cause, situation: Situation) -> Policy | None:
+def _policy(cause: Cause, situation: Situation, *, waited: bool) -> Policy | None:
     if cause.kind is TriggerKind.PERSON:
         return Policy.AUTO
     for trigger in situation.retraining.triggers:
-        if trigger.on is cause.kind and _reached(trigger, situation):
+        if trigger.on is cause.kind and (waited or _reached(trigger, situation)):
             return trigger.policy
     return None
 
@@ -252,9 +226,39 @@ def _reached(trigger: Trigger, situation: Situation) -> bool:
     return True
 
 
-def _join(active: Run, newest: int, policy: Policy) -> Join:
-    bound = active.dataset_version
-    return Join(active, releases=policy is Policy.AUTO, due=bound is not None and bound < newest)
+def _join(cause: Cause, situation: Situation, active: Run, policy: Policy) -> Join | Skip:
+    waits_for_a_person = active.state is RunState.AWAITING_APPROVAL
+    automatic = policy is Policy.AUTO and cause.kind is not TriggerKind.PERSON
+    if waits_for_a_person and automatic and (held := _held_back(cause, situation, policy)):
+        return held
+    bound, newest = active.dataset_version, situation.newest
+    return Join(
+        active,
+        releases=policy is Policy.AUTO,
+        due=bound is not None and newest is not None and bound < newest,
+    )
+
+
+def _held_back(cause: Cause, situation: Situation, policy: Policy) -> Skip | None:
+    """Say what an automatic run waits for; whom a person is asked about costs nothing until then."""
+    wait, allowance = situation.wait, situation.allowance
+    reached = max(filter(None, (cause.as_of, situation.last_event)), default=None)
+    if wait and (reached is None or reached < wait.until):
+        return Skip(
+            SkipReason.BACKOFF,
+            f"{wait.refusals} in a row refused that {wait.kind.value} led to; the cause waits for data of "
+            f"{wait.until.isoformat(timespec='seconds')}, a promotion, a person's run or a change of the pipeline",
+            due=True,
+            for_data_of=wait.until,
+        )
+    if policy is Policy.AUTO and allowance and (why := allowance.exhausted):
+        return Skip(
+            SkipReason.BUDGET,
+            f"{why}; the cause waits until {allowance.ends_at.isoformat(timespec='seconds')}",
+            due=True,
+            until=allowance.ends_at,
+        )
+    return None
 
 
 def _cooling(as_of: datetime | None, last: datetime | None, cooldown: timedelta) -> bool:

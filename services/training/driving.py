@@ -24,7 +24,8 @@ from services.chassis.logs import Log
 from services.chassis.reconciling import side_by_side
 from services.chassis.telemetry import current_traceparent
 from services.chassis.work import Work
-from services.training.domain import follow, specify, stopped
+from services.training.attempts import follow, stopped
+from services.training.domain import specify
 from services.training.ports import Pipelines, RunFiles, Runs
 from services.training.run import Change, Run, RunState
 
@@ -102,7 +103,7 @@ class Driver:
         if pipeline is None or dataset is None:
             raise LookupError(f"run {run.run_id} has lost its pipeline or its dataset")
         spec = specify(run, pipeline, dataset, self.files.directory(run.run_id))
-        await self._change(run, work, lambda now: now.pin(spec))
+        await self._change(run, work, lambda now: now.pin(spec, dataset.last_event))
 
     async def _submit(self, run: Run, work: Work) -> None:
         spec_uri = await self.files.write_spec(run.pinned)

@@ -5,11 +5,10 @@ from uuid import UUID
 
 from contracts.bundle import DatasetRef
 from contracts.ingestion import DatasetIngested
-from contracts.jobs import ChampionRef
 from contracts.message import Message
 from contracts.monitoring import DriftDetected, GroundTruthRecorded, QualityDegraded
 from contracts.pipeline import TriggerKind
-from contracts.registry import ModelVersionDemoted, ModelVersionPromoted
+from contracts.registry import ModelVersionDemoted, ModelVersionPromoted, ModelVersionRejected
 from contracts.training import (
     ApproveTrainingRun,
     CancelTrainingRun,
@@ -18,12 +17,20 @@ from contracts.training import (
     StartTrainingRun,
 )
 from contracts.training import Cause as RunCause
-from services.chassis.errors import MalformedError, RejectedError, TransientError
+from services.chassis.errors import MalformedError, RejectedError
 from services.chassis.subscriptions import Cause, Subscription
 from services.training.causes import Hearing
 from services.training.domain import Dataset, HeardCause, Pipeline, check
 from services.training.ports import Causes, Pipelines, Runs
 from services.training.run import Run, Wishes
+from services.training.verdicts import (
+    escalate,
+    known,
+    note_degradation,
+    on_model_version_demoted,
+    on_model_version_promoted,
+    on_model_version_rejected,
+)
 
 
 async def register_pipeline(command: RegisterPipeline, pipelines: Pipelines, cause: Cause) -> list[Message]:
@@ -45,7 +52,7 @@ async def on_dataset_ingested(
     event: DatasetIngested, pipelines: Pipelines, runs: Runs, causes: Causes, cause: Cause
 ) -> list[Message]:
     """Keep the version; let a cause that waited for it have its run, and count the version as one itself."""
-    pipeline = await _known(event.pipeline, pipelines)
+    pipeline = await known(event.pipeline, pipelines)
     ref = DatasetRef(
         version=event.dataset_version,
         digest=event.dataset_digest,
@@ -64,7 +71,7 @@ async def on_drift_detected(
     event: DriftDetected, pipelines: Pipelines, runs: Runs, causes: Causes, cause: Cause
 ) -> list[Message]:
     """Count drift as a cause, at the end of its window."""
-    pipeline = await _known(event.pipeline, pipelines)
+    pipeline = await known(event.pipeline, pipelines)
     reason = (
         f"{event.drift.value} drift of version {event.version}: "
         f"{event.shifts[0].feature} moved most, {event.statistic:.3g} over {event.threshold:.3g}"
@@ -77,41 +84,27 @@ async def on_quality_degraded(
     event: QualityDegraded, pipelines: Pipelines, runs: Runs, causes: Causes, cause: Cause
 ) -> list[Message]:
     """Count a loss of quality as a cause, at the end of its window."""
-    pipeline = await _known(event.pipeline, pipelines)
+    pipeline = await known(event.pipeline, pipelines)
     reason = (
         f"{event.metric} of version {event.version} fell to {event.value:.4g} "
         f"({event.low:.4g} to {event.high:.4g}) from {event.reference:.4g}"
     )
+    pipeline = await note_degradation(event, reason, pipeline, pipelines)
     heard = _heard(pipeline, cause, TriggerKind.QUALITY, event.window_end, reason)
-    return await Hearing(pipelines, runs, causes, cause.received_at).hear(heard, pipeline)
+    decided = await Hearing(pipelines, runs, causes, cause.received_at).hear(heard, pipeline)
+    return [*decided, *await escalate(pipeline, pipelines, runs)]
 
 
 async def on_ground_truth_recorded(
     event: GroundTruthRecorded, pipelines: Pipelines, runs: Runs, causes: Causes, cause: Cause
 ) -> list[Message]:
     """Count labels; enough of them since the last run are a cause."""
-    pipeline = await _known(event.pipeline, pipelines)
+    pipeline = await known(event.pipeline, pipelines)
     if event.total > pipeline.labels:
         pipeline = pipeline.model_copy(update={"labels": event.total})
         await pipelines.save(pipeline)
     heard = _heard(pipeline, cause, TriggerKind.LABELS, event.latest_observation, f"{event.total} labels in all")
     return await Hearing(pipelines, runs, causes, cause.received_at).hear(heard, pipeline)
-
-
-async def on_model_version_promoted(event: ModelVersionPromoted, pipelines: Pipelines) -> list[Message]:
-    """Keep the champion: the next candidate is compared with it."""
-    pipeline = await _known(event.pipeline, pipelines)
-    champion = ChampionRef(version=event.version, bundle_uri=event.bundle_uri, bundle_digest=event.bundle_digest)
-    await pipelines.save(pipeline.model_copy(update={"champion": champion}))
-    return []
-
-
-async def on_model_version_demoted(event: ModelVersionDemoted, pipelines: Pipelines) -> list[Message]:
-    """Compare with no champion where none is left; one that takes its place is promoted."""
-    pipeline = await _known(event.pipeline, pipelines)
-    if event.champion_version is None and pipeline.champion and pipeline.champion.version == event.version:
-        await pipelines.save(pipeline.model_copy(update={"champion": None}))
-    return []
 
 
 async def start_run(
@@ -147,13 +140,6 @@ async def cancel_run(command: CancelTrainingRun, runs: Runs, cause: Cause) -> li
     return list(change.says)
 
 
-async def _known(name: str, pipelines: Pipelines) -> Pipeline:
-    pipeline = await pipelines.claim(name)
-    if pipeline is None:
-        raise TransientError("pipeline_unknown", pipeline=name)
-    return pipeline
-
-
 async def _run(run_id: UUID, pipeline: str, runs: Runs) -> Run:
     run = await runs.claim(run_id)
     if run is None or run.pipeline != pipeline:
@@ -176,5 +162,6 @@ SUBSCRIPTIONS = (
     Subscription(QualityDegraded, on_quality_degraded),
     Subscription(GroundTruthRecorded, on_ground_truth_recorded),
     Subscription(ModelVersionPromoted, on_model_version_promoted),
+    Subscription(ModelVersionRejected, on_model_version_rejected),
     Subscription(ModelVersionDemoted, on_model_version_demoted),
 )

@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from contracts.jobs import Progress, TrainingSpec
+from services.training.budget import Spent
 from services.training.domain import Dataset, HeardCause, Pipeline
 from services.training.run import Result, Run
 
@@ -80,6 +81,18 @@ class Runs(Protocol):
     async def history(self, pipeline: str) -> History:
         """Sum up the pipeline's runs."""
 
+    async def spent(self, pipeline: str, since: datetime) -> Spent:
+        """Sum up what the runs took that began since a moment."""
+
+    async def refused(self, pipeline: str, *, after: datetime) -> list[Run]:
+        """List automatic runs whose candidates were refused in a row up to now, newest verdict first.
+
+        The row begins after a moment, the latest promotion of any run's candidate, and the latest person's run.
+        """
+
+    async def of_version(self, pipeline: str, version: int) -> Run | None:
+        """Get the run whose candidate is a version, once there is a verdict on it."""
+
 
 class Causes(Protocol):
     """Causes heard, and what became of each."""
@@ -90,8 +103,8 @@ class Causes(Protocol):
     async def save(self, heard: HeardCause) -> None:
         """Keep a cause."""
 
-    async def due(self, pipeline: str) -> HeardCause | None:
-        """Get the cause that waits for new data."""
+    async def due(self, pipeline: str) -> list[HeardCause]:
+        """List the causes that wait, at most one of a kind, by the names of their kinds."""
 
     async def waiting(self) -> list[str]:
         """Name the pipelines that have a cause waiting."""

@@ -1,4 +1,4 @@
-"""Causes that no message announces: schedules that fall due, and remembered causes whose data have come."""
+"""Causes that no message announces: schedules that fall due, and remembered causes whose wait is over."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from contracts.training import Cause as RunCause
 from services.chassis.subscriptions import Cause
 from services.chassis.work import Transaction, Work
 from services.training.causes import Hearing
-from services.training.domain import HeardCause, Pipeline, scheduled
+from services.training.domain import HeardCause, Pipeline
 from services.training.ports import Causes, Pipelines, Runs
+from services.training.situations import fallen_due
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Reminders:
     async def step(self, work: Work) -> None:
         """Decide about every remembered cause and schedule whose time has come."""
         async with work.transaction(write=False) as tx:
-            ripe = [name for name in await tx.port(Causes).waiting() if await _ripe(name, tx)]
             pipelines = await tx.port(Pipelines).all()
+            waiting = await tx.port(Causes).waiting()
+            ripe = [one.name for one in pipelines if one.name in waiting and await self._hearing(tx).ripe(one)]
             due = [pipeline.name for pipeline in pipelines if await self._fallen_due(pipeline, tx)]
         for name in ripe:
             async with work.transaction() as tx:
@@ -35,9 +37,11 @@ class Reminders:
 
     async def _remember(self, name: str, tx: Transaction) -> None:
         pipeline = await tx.port(Pipelines).claim(name)
-        waiting = await tx.port(Causes).due(name)
-        if pipeline and waiting:
-            for message in await self._hearing(tx).ripen(pipeline):
+        if pipeline is None:
+            return
+        hearing = self._hearing(tx)
+        for waiting in await hearing.waiting(pipeline):
+            for message in await hearing.again(waiting, pipeline):
                 tx.say(message, cause=waiting.origin)
 
     async def _schedule(self, name: str, tx: Transaction) -> None:
@@ -60,20 +64,7 @@ class Reminders:
             tx.say(message, cause=origin)
 
     async def _fallen_due(self, pipeline: Pipeline, tx: Transaction) -> datetime | None:
-        for trigger in pipeline.definition.retraining.triggers:
-            if trigger.on is TriggerKind.SCHEDULE:
-                history = await tx.port(Runs).history(pipeline.name)
-                spoken = await tx.port(Causes).last_scheduled(pipeline.name)
-                last = max(filter(None, (pipeline.registered_at, history.last_at, spoken)))
-                return scheduled(trigger, last, self.clock())
-        return None
+        return await fallen_due(pipeline, tx.port(Runs), tx.port(Causes), self.clock())
 
     def _hearing(self, tx: Transaction) -> Hearing:
         return Hearing(tx.port(Pipelines), tx.port(Runs), tx.port(Causes), self.clock())
-
-
-async def _ripe(name: str, tx: Transaction) -> bool:
-    """Whether nothing runs and there are data that no model has learnt from."""
-    newest = await tx.port(Pipelines).dataset(name)
-    used = (await tx.port(Runs).history(name)).used
-    return newest is not None and newest.ref.version > (used or 0) and await tx.port(Runs).active(name) is None

@@ -70,6 +70,11 @@ class RunRow(TrainingRow, table=True):
     labels: int
     created_at: datetime = Field(sa_type=UtcDateTime, index=True)
     finished_at: datetime | None = Field(sa_type=UtcDateTime)
+    begun_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    compute_s: float = 0.0
+    model_version: int | None = None
+    outcome: str | None = None
+    judged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     document: Document = Field(sa_type=JsonDocument)
 
 

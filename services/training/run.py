@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from contracts.jobs import Progress, TrainingSpec
 from contracts.message import Message
 from contracts.model import Contract, Digest, PipelineName, Scalar, Uri, VersionNumber
-from contracts.pipeline import TriggerKind
+from contracts.pipeline import Trainer, TrainerName, TriggerKind
 from contracts.training import (
     Cause,
     FailureReason,
@@ -30,6 +30,7 @@ from contracts.training import (
 )
 from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause as Origin
+from services.training.standing import Verdict
 
 DETAIL_CHARACTERS = 4000
 RUNS = uuid5(NAMESPACE_URL, "https://everloop.dev/runs")
@@ -74,6 +75,11 @@ class Result(Contract):
     metrics: dict[str, float]
 
 
+def reserved_cpus(trainer: Trainer) -> float:
+    """Say how many CPUs a run of a trainer holds while its job runs."""
+    return trainer.cpus_per_worker * (trainer.workers if trainer.name is TrainerName.TORCH else 1)
+
+
 def run_id_of(pipeline: str, message_id: str) -> UUID:
     """Name the one run a cause can have; the same at every redelivery."""
     return uuid5(RUNS, f"{pipeline}/{message_id}")
@@ -97,7 +103,13 @@ class Run(Contract):
     approved_by: str | None = None
     spec: TrainingSpec | None = None
     attempt: int = 0
+    learnt_until: AwareDatetime | None = None
+    """Time of the newest data the run learns from, or of its cause where that is later."""
     submitted_at: AwareDatetime | None = None
+    attempted_at: AwareDatetime | None = None
+    """When the cluster got the current attempt; unset between two."""
+    compute_s: float = 0.0
+    """What the attempts that have ended took."""
     running_since: AwareDatetime | None = None
     progress: Progress | None = None
     progress_said_at: AwareDatetime | None = None
@@ -106,6 +118,7 @@ class Run(Contract):
     detail: str = ""
     result: Result | None = None
     finished_at: AwareDatetime | None = None
+    verdict: Verdict | None = None
 
     @property
     def submission_id(self) -> str:
@@ -116,6 +129,13 @@ class Run(Contract):
     def automatic(self) -> bool:
         """Whether no person asked for the run."""
         return self.cause.kind is not TriggerKind.PERSON
+
+    @property
+    def begun_at(self) -> datetime | None:
+        """When it was decided that the run begins; None while nobody has, and if it ended before its job began."""
+        if self.state is RunState.AWAITING_APPROVAL or (self.state.finished and not self.attempt):
+            return None
+        return self.ready_at if self.approved_by else self.created_at
 
     @property
     def dataset_version(self) -> int | None:
@@ -154,9 +174,10 @@ class Run(Contract):
             return self.fail(FailureReason.CANCELLED, said, now)
         return self.stop(FailureReason.CANCELLED, said)
 
-    def pin(self, spec: TrainingSpec) -> "Change":
-        """Fix everything that decides what the run produces."""
-        return self._to(RunState.SUBMITTING, spec=spec, attempt=1)
+    def pin(self, spec: TrainingSpec, last_event: datetime | None = None) -> "Change":
+        """Fix everything that decides what the run produces, from data up to the last event."""
+        learnt = max(filter(None, (last_event, self.cause.as_of)), default=None)
+        return self._to(RunState.SUBMITTING, spec=spec, attempt=1, learnt_until=learnt)
 
     def submitted(self, now: datetime) -> "Change":
         """Note that the cluster has the current attempt."""
@@ -175,7 +196,8 @@ class Run(Contract):
             parameters=spec.parameters,
             seed=spec.seed,
         )
-        return self._to(RunState.RUNNING, started, submitted_at=self.submitted_at or now, running_since=None)
+        first = self.submitted_at or now
+        return self._to(RunState.RUNNING, started, submitted_at=first, attempted_at=now, running_since=None)
 
     def begun(self, now: datetime) -> "Change":
         """Note when the current attempt got its place on the cluster: its time limit counts from here."""
@@ -203,6 +225,8 @@ class Run(Contract):
         return self._to(
             RunState.SUBMITTING,
             attempt=self.attempt + 1,
+            compute_s=self._taken(now),
+            attempted_at=None,
             running_since=None,
             stop_reason=None,
             detail=detail[-DETAIL_CHARACTERS:],
@@ -215,7 +239,8 @@ class Run(Contract):
             pipeline=self.pipeline, run_id=self.run_id, reason=reason, detail=detail, attempts=self.attempt
         )
         state = RunState.CANCELLED if reason is FailureReason.CANCELLED else RunState.FAILED
-        return self._to(state, failed, failure=reason, detail=detail, finished_at=now)
+        taken = self._taken(now)
+        return self._to(state, failed, failure=reason, detail=detail, finished_at=now, compute_s=taken)
 
     def succeed(self, result: Result, now: datetime) -> "Change":
         """End the run with a model."""
@@ -230,7 +255,14 @@ class Run(Contract):
             metrics=result.metrics,
             duration_s=max((now - (self.submitted_at or now)) / timedelta(seconds=1), 0.0),
         )
-        return self._to(RunState.SUCCEEDED, succeeded, result=result, detail="", finished_at=now)
+        taken = self._taken(now)
+        return self._to(RunState.SUCCEEDED, succeeded, result=result, detail="", finished_at=now, compute_s=taken)
+
+    def judged(self, verdict: Verdict) -> "Run":
+        """Note what became of the candidate; what was decided before that changes nothing."""
+        if self.verdict and self.verdict.at >= verdict.at:
+            return self
+        return self.model_copy(update={"verdict": verdict})
 
     def tells(self, progress: Progress, now: datetime, *, every: timedelta) -> bool:
         """Whether a line of progress is worth saying: a new stage at once, else one line in a while."""
@@ -246,6 +278,13 @@ class Run(Contract):
     def unchanged(self) -> "Change":
         """Leave the run as it is and say nothing."""
         return Change(self)
+
+    def _taken(self, now: datetime) -> float:
+        """Compute-seconds of all attempts, the current one ending now."""
+        since = self.running_since or self.attempted_at
+        if since is None:
+            return self.compute_s
+        return self.compute_s + max((now - since).total_seconds(), 0.0) * reserved_cpus(self.pinned.definition.trainer)
 
     def _to(self, state: RunState, *says: Message, **fields: object) -> "Change":
         return Change(self.model_copy(update={"state": state, **fields}), says)

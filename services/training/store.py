@@ -12,10 +12,12 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from contracts.pipeline import TriggerKind
 from services.chassis.errors import TransientError
+from services.training.budget import Spent
 from services.training.domain import Dataset, HeardCause, Pipeline
 from services.training.ports import History
 from services.training.rows import CauseRow, DatasetRow, PipelineRow, RevisionRow, RunRow
 from services.training.run import Run, RunState
+from services.training.standing import Outcome
 
 
 class SqlPipelines:
@@ -119,6 +121,11 @@ class SqlRuns:
             labels=run.labels,
             created_at=run.created_at,
             finished_at=run.finished_at,
+            begun_at=run.begun_at,
+            compute_s=run.compute_s,
+            model_version=run.verdict.version if run.verdict else None,
+            outcome=run.verdict.outcome.value if run.verdict else None,
+            judged_at=run.verdict.at if run.verdict else None,
             document=run.model_dump(mode="json"),
         )
         try:
@@ -162,6 +169,38 @@ class SqlRuns:
             last_at=last.created_at if last else None,
         )
 
+    async def spent(self, pipeline: str, since: datetime) -> Spent:
+        """Sum up what the runs took that began since a moment."""
+        taken = select(func.count(), func.coalesce(func.sum(RunRow.compute_s), 0.0))
+        of_pipeline = taken.where(RunRow.pipeline == pipeline, col(RunRow.begun_at) >= since)
+        runs, compute_s = (await self._session.exec(of_pipeline)).one()
+        succeeded = select(RunRow.compute_s).where(
+            RunRow.pipeline == pipeline, RunRow.state == RunState.SUCCEEDED.value
+        )
+        latest = (await self._session.exec(succeeded.order_by(col(RunRow.finished_at).desc()).limit(1))).first()
+        return Spent(runs=runs, compute_s=compute_s, expected_s=latest or 0.0)
+
+    async def refused(self, pipeline: str, *, after: datetime) -> list[Run]:
+        """List automatic runs whose candidates were refused in a row up to now, newest verdict first."""
+        promoted = select(func.max(RunRow.judged_at)).where(
+            RunRow.pipeline == pipeline, RunRow.outcome == Outcome.PROMOTED.value
+        )
+        wished = select(func.max(RunRow.created_at)).where(
+            RunRow.pipeline == pipeline, RunRow.kind == TriggerKind.PERSON.value
+        )
+        resets = [(await self._session.exec(reset)).one() for reset in (promoted, wished)]
+        in_a_row = select(RunRow).where(
+            RunRow.pipeline == pipeline,
+            RunRow.outcome == Outcome.REFUSED.value,
+            RunRow.kind != TriggerKind.PERSON.value,
+            col(RunRow.judged_at) > max(filter(None, (after, *resets))),
+        )
+        return _runs((await self._session.exec(in_a_row.order_by(col(RunRow.judged_at).desc()))).all())
+
+    async def of_version(self, pipeline: str, version: int) -> Run | None:
+        """Get the run whose candidate is a version, once there is a verdict on it."""
+        return await self._first(select(RunRow).where(RunRow.pipeline == pipeline, RunRow.model_version == version))
+
     async def _first(self, chosen: SelectOfScalar[RunRow]) -> Run | None:
         row = (await self._session.exec(chosen)).first()
         return Run.model_validate(row.document) if row else None
@@ -192,11 +231,11 @@ class SqlCauses:
         await self._session.merge(row)
         await self._session.flush()
 
-    async def due(self, pipeline: str) -> HeardCause | None:
-        """Get the cause that waits for new data."""
+    async def due(self, pipeline: str) -> list[HeardCause]:
+        """List the causes that wait, at most one of a kind, by the names of their kinds."""
         due = select(CauseRow).where(CauseRow.pipeline == pipeline, col(CauseRow.due).is_(True))
-        row = (await self._session.exec(due)).first()
-        return HeardCause.model_validate(row.document) if row else None
+        rows = await self._session.exec(due.order_by(CauseRow.kind))
+        return [HeardCause.model_validate(row.document) for row in rows]
 
     async def waiting(self) -> list[str]:
         """Name the pipelines that have a cause waiting."""

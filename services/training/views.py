@@ -7,11 +7,13 @@ from pydantic import BaseModel
 
 from contracts.bundle import DatasetRef
 from contracts.jobs import ChampionRef, Progress
-from contracts.pipeline import PipelineDefinition
+from contracts.pipeline import PipelineDefinition, TriggerKind
 from contracts.training import Cause as RunCause
 from contracts.training import CodeSnapshot, FailureReason, SkipReason
+from services.training.budget import Allowance
 from services.training.domain import HeardCause, Pipeline
 from services.training.run import Run, RunState
+from services.training.standing import Degradation, Verdict, Wait
 
 
 class PipelineSummary(BaseModel):
@@ -45,6 +47,82 @@ class RevisionView(BaseModel):
     code: CodeSnapshot
 
 
+class WaitingView(BaseModel):
+    """A cause that waits: why, and until when, by the clock or in the time of the data."""
+
+    cause: RunCause
+    correlation_id: str
+    heard_at: datetime
+    reason: SkipReason | None
+    detail: str
+    until: datetime | None
+    for_data_of: datetime | None
+
+    @classmethod
+    def of(cls, heard: HeardCause) -> "WaitingView":
+        """Render a cause that waits."""
+        return cls(
+            cause=heard.cause,
+            correlation_id=heard.origin.correlation_id,
+            heard_at=heard.heard_at,
+            reason=heard.reason,
+            detail=heard.detail,
+            until=heard.waits_until,
+            for_data_of=heard.waits_for_data_of,
+        )
+
+
+class BudgetView(BaseModel):
+    """What today's runs took, and what is left; unset: not limited."""
+
+    runs: int
+    runs_left: int | None
+    compute_s: float
+    compute_left_s: float | None
+    expected_s: float
+    exhausted: str | None
+    ends_at: datetime
+
+    @classmethod
+    def of(cls, allowance: Allowance) -> "BudgetView":
+        """Render what is left of a day's budget."""
+        return cls(
+            runs=allowance.spent.runs,
+            runs_left=allowance.runs_left,
+            compute_s=allowance.spent.compute_s,
+            compute_left_s=allowance.compute_left_s,
+            expected_s=allowance.spent.expected_s,
+            exhausted=allowance.exhausted,
+            ends_at=allowance.ends_at,
+        )
+
+
+class BackoffView(BaseModel):
+    """How long causes of a kind wait after refusals, in the time of the data."""
+
+    kind: TriggerKind
+    refusals: int
+    until: datetime
+
+    @classmethod
+    def of(cls, wait: Wait) -> "BackoffView":
+        """Render a wait."""
+        return cls(kind=wait.kind, refusals=wait.refusals, until=wait.until)
+
+
+class RetrainingView(BaseModel):
+    """Whether a pipeline trains again by itself, and what is in its way."""
+
+    waiting: list[WaitingView]
+    budget: BudgetView | None
+    backoffs: list[BackoffView]
+    refused: list[UUID]
+    """Runs in a row that led to no better model, newest first."""
+    degraded: Degradation | None
+    escalated_at: datetime | None
+    next_scheduled: datetime | None
+
+
 class PipelineView(PipelineSummary):
     """Everything training knows about a pipeline."""
 
@@ -53,6 +131,7 @@ class PipelineView(PipelineSummary):
     champion: ChampionRef | None
     dataset: DatasetRef | None
     due: RunCause | None
+    retraining: RetrainingView
     revisions: list[RevisionView]
 
 
@@ -78,6 +157,8 @@ class RunView(BaseModel):
     progress: Progress | None
     failure: FailureReason | None
     detail: str
+    compute_s: float
+    verdict: Verdict | None
     metrics: dict[str, float]
     report_uri: str | None
     bundle_uri: str | None
@@ -107,6 +188,8 @@ class RunView(BaseModel):
             progress=run.progress,
             failure=run.failure,
             detail=run.detail,
+            compute_s=run.compute_s,
+            verdict=run.verdict,
             metrics=result.metrics if result else {},
             report_uri=result.report_uri if result else None,
             bundle_uri=result.bundle_uri if result else None,
@@ -132,6 +215,8 @@ class TriggerView(BaseModel):
     skipped: SkipReason | None
     detail: str
     due: bool
+    waits_until: datetime | None
+    waits_for_data_of: datetime | None
 
     @classmethod
     def of(cls, heard: HeardCause) -> "TriggerView":
@@ -145,4 +230,6 @@ class TriggerView(BaseModel):
             skipped=heard.reason,
             detail=heard.detail,
             due=heard.due,
+            waits_until=heard.waits_until,
+            waits_for_data_of=heard.waits_for_data_of,
         )

@@ -174,6 +174,24 @@ def _training() -> list[Message]:
         training.TrainingRunSkipped(
             pipeline=PIPELINE, cause=cause(), reason=training.SkipReason.COOLDOWN, detail="3 days left"
         ),
+        training.RetrainingEscalated(
+            pipeline=PIPELINE,
+            champion_version=2,
+            degraded_version=2,
+            degraded_since=NOON,
+            quality="auc of version 2 fell to 0.61 (0.58 to 0.64) from 0.71",
+            refused=1,
+            refusals=(
+                training.RefusedRetraining(
+                    run_id=RUN,
+                    kind=TriggerKind.QUALITY,
+                    version=3,
+                    refused_by="gates",
+                    reason="auc 0.70 is not above the champion's 0.71",
+                    refused_at=NOON,
+                ),
+            ),
+        ),
     ]
 
 

@@ -17,10 +17,12 @@ from services.chassis.database import Database
 from services.chassis.errors import TransientError
 from services.chassis.schema import migrate
 from services.training import store
+from services.training.budget import Spent
 from services.training.domain import specify
 from services.training.ports import Causes, History, Pipelines, Runs
 from services.training.rows import TrainingRow
-from services.training.run import Run
+from services.training.run import Run, RunState
+from services.training.standing import Outcome, Verdict
 from tests.fakes.training import examples
 from tests.fakes.training.causes import InMemoryCauses
 from tests.fakes.training.pipelines import InMemoryPipelines
@@ -173,6 +175,55 @@ async def test_history_sums_up_what_decisions_need(transaction: Open) -> None:
         assert await ports.runs.history("boats") == History()
 
 
+async def test_what_a_days_runs_took_is_summed_up(transaction: Open) -> None:
+    hour = timedelta(hours=1).total_seconds()
+    waits = examples.run(4, name="trains", state=RunState.AWAITING_APPROVAL)
+    cancelled = examples.run(5).fail(FailureReason.CANCELLED, "", LATER).run
+    async with transaction() as ports:
+        for run in (succeeded(1, version=1), succeeded(3, version=2), cancelled, waits):
+            await ports.runs.save(run)
+
+    async with transaction() as ports:
+        all_day = await ports.runs.spent(examples.NAME, examples.NOON)
+        later = await ports.runs.spent(examples.NAME, examples.NOON + timedelta(minutes=2))
+        assert (all_day.runs, all_day.compute_s, all_day.expected_s) == (2, 2 * hour, hour)
+        assert (later.runs, later.compute_s, later.expected_s) == (1, hour, hour)
+        assert await ports.runs.spent("trains", examples.NOON) == Spent()
+
+
+def judged(number: int, outcome: Outcome, *, kind: TriggerKind = TriggerKind.DATA) -> Run:
+    at = LATER + timedelta(minutes=number)
+    verdict = Verdict(outcome=outcome, version=number, by="gates", reason="because", at=at)
+    return succeeded(number, version=1, kind=kind).judged(verdict)
+
+
+async def test_row_of_refusals_begins_after_the_latest_promotion(transaction: Open) -> None:
+    first, promoted, declined = judged(1, Outcome.REFUSED), judged(2, Outcome.PROMOTED), judged(3, Outcome.DECLINED)
+    second, third = judged(4, Outcome.REFUSED), judged(5, Outcome.REFUSED)
+    async with transaction() as ports:
+        for run in (second, first, third, promoted, declined):
+            await ports.runs.save(run)
+
+    async with transaction() as ports:
+        assert await ports.runs.refused(examples.NAME, after=examples.NOON) == [third, second]
+        after_one = LATER + timedelta(minutes=4)
+        assert await ports.runs.refused(examples.NAME, after=after_one) == [third]
+        assert await ports.runs.refused("trains", after=examples.NOON) == []
+        assert await ports.runs.of_version(examples.NAME, 2) == promoted
+        assert await ports.runs.of_version(examples.NAME, 9) is None
+
+
+async def test_persons_run_ends_a_row_of_refusals_and_is_no_part_of_the_next(transaction: Open) -> None:
+    at = LATER + timedelta(minutes=2)
+    persons = judged(3, Outcome.REFUSED, kind=TriggerKind.PERSON).model_copy(update={"created_at": at})
+    async with transaction() as ports:
+        for run in (judged(1, Outcome.REFUSED), persons, judged(4, Outcome.REFUSED)):
+            await ports.runs.save(run)
+
+    async with transaction() as ports:
+        assert await ports.runs.refused(examples.NAME, after=examples.NOON) == [judged(4, Outcome.REFUSED)]
+
+
 async def test_cause_comes_back_as_it_was_kept(transaction: Open) -> None:
     heard = examples.heard()
     async with transaction() as ports:
@@ -188,16 +239,16 @@ async def test_cause_comes_back_as_it_was_kept(transaction: Open) -> None:
 
 
 async def test_due_cause_is_found_until_it_is_not_due(transaction: Open) -> None:
-    due = examples.heard(2, due=True)
+    due = examples.heard(2, due=True, waits_until=LATER, waits_for_data_of=examples.DATA_TIME)
     async with transaction() as ports:
         await ports.causes.save(examples.heard(1))
         await ports.causes.save(due)
 
     async with transaction() as ports:
-        assert await ports.causes.due(examples.NAME) == due
+        assert await ports.causes.due(examples.NAME) == [due]
         assert await ports.causes.waiting() == [examples.NAME]
         await ports.causes.save(due.model_copy(update={"due": False}))
-        assert await ports.causes.due(examples.NAME) is None
+        assert await ports.causes.due(examples.NAME) == []
         assert await ports.causes.waiting() == []
 
 

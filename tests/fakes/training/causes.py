@@ -16,8 +16,9 @@ class InMemoryCauses:
     async def save(self, heard: HeardCause) -> None:
         self._heard[heard.pipeline, heard.cause.message_id] = heard
 
-    async def due(self, pipeline: str) -> HeardCause | None:
-        return next((heard for heard in self._heard.values() if heard.due and heard.pipeline == pipeline), None)
+    async def due(self, pipeline: str) -> list[HeardCause]:
+        due = [heard for heard in self._heard.values() if heard.due and heard.pipeline == pipeline]
+        return sorted(due, key=lambda heard: heard.cause.kind)
 
     async def waiting(self) -> list[str]:
         return sorted({heard.pipeline for heard in self._heard.values() if heard.due})

@@ -21,7 +21,7 @@ from contracts.pipeline import (
     Trigger,
     TriggerKind,
 )
-from contracts.registry import ModelVersionPromoted, PromotionKind
+from contracts.registry import ModelVersionDemoted, ModelVersionPromoted, ModelVersionRejected, PromotionKind
 from contracts.training import Cause as RunCause
 from contracts.training import CodeSnapshot, RegisterPipeline
 from services.chassis.subscriptions import Cause
@@ -144,17 +144,40 @@ def ground_truth_recorded(total: int) -> GroundTruthRecorded:
     )
 
 
-def model_version_promoted(version: int = 1) -> ModelVersionPromoted:
-    return ModelVersionPromoted(
-        pipeline=NAME,
-        version=version,
-        kind=PromotionKind.GATES,
-        promoted_by="policy:auto",
-        reason="all gates passed",
-        run_id=UUID(int=version),
-        bundle_uri=f"/store/runs/{version}/bundle",
-        bundle_digest=digest("b"),
-    )
+def model_version_promoted(version: int = 1, **fields: Any) -> ModelVersionPromoted:
+    content: dict[str, Any] = {
+        "pipeline": NAME,
+        "version": version,
+        "kind": PromotionKind.GATES,
+        "promoted_by": "policy:auto",
+        "reason": "all gates passed",
+        "run_id": UUID(int=version),
+        "bundle_uri": f"/store/runs/{version}/bundle",
+        "bundle_digest": digest("b"),
+    }
+    return ModelVersionPromoted(**content | fields)
+
+
+def model_version_rejected(run_id: UUID, version: int = 2, **fields: Any) -> ModelVersionRejected:
+    content: dict[str, Any] = {
+        "pipeline": NAME,
+        "version": version,
+        "run_id": run_id,
+        "rejected_by": "gates",
+        "reason": "auc 0.70 is not above the champion's 0.72",
+    }
+    return ModelVersionRejected(**content | fields)
+
+
+def model_version_demoted(version: int = 2, **fields: Any) -> ModelVersionDemoted:
+    content: dict[str, Any] = {
+        "pipeline": NAME,
+        "version": version,
+        "rollout_id": UUID(int=version),
+        "demoted_by": "serving",
+        "reason": "too slow",
+    }
+    return ModelVersionDemoted(**content | fields)
 
 
 def result(letter: str = "a") -> Result:

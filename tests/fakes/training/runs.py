@@ -1,10 +1,13 @@
 """Runs in memory."""
 
+from datetime import datetime
 from uuid import UUID
 
 from services.chassis.errors import TransientError
+from services.training.budget import Spent
 from services.training.ports import History
 from services.training.run import Run, RunState
+from services.training.standing import Outcome
 
 
 class InMemoryRuns:
@@ -42,3 +45,29 @@ class InMemoryRuns:
             labels=runs[0].labels if runs else 0,
             last_at=runs[0].created_at if runs else None,
         )
+
+    async def spent(self, pipeline: str, since: datetime) -> Spent:
+        runs = await self.recent(pipeline, limit=len(self._runs))
+        today = [run for run in runs if run.begun_at and run.begun_at >= since]
+        done = sorted((run for run in runs if run.state is RunState.SUCCEEDED), key=lambda run: str(run.finished_at))
+        return Spent(
+            runs=len(today),
+            compute_s=sum(run.compute_s for run in today),
+            expected_s=done[-1].compute_s if done else 0.0,
+        )
+
+    async def refused(self, pipeline: str, *, after: datetime) -> list[Run]:
+        runs = await self.recent(pipeline, limit=len(self._runs))
+        verdicts = [(run.verdict, run) for run in runs if run.verdict]
+        promoted = [verdict.at for verdict, _ in verdicts if verdict.outcome is Outcome.PROMOTED]
+        reset = max([after, *promoted, *(run.created_at for run in runs if not run.automatic)])
+        refused = [
+            (verdict.at, run)
+            for verdict, run in verdicts
+            if verdict.outcome is Outcome.REFUSED and run.automatic and verdict.at > reset
+        ]
+        return [run for _, run in sorted(refused, key=lambda one: one[0], reverse=True)]
+
+    async def of_version(self, pipeline: str, version: int) -> Run | None:
+        runs = await self.recent(pipeline, limit=len(self._runs))
+        return next((run for run in runs if run.verdict and run.verdict.version == version), None)

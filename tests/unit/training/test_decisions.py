@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.pipeline import Policy, Retraining, Trigger, TriggerKind
+from contracts.pipeline import Budget, Policy, Retraining, Trigger, TriggerKind
 from contracts.training import SkipReason
 from services.chassis.errors import MalformedError
+from services.training.budget import Allowance, Spent
 from services.training.domain import (
     Decision,
     Join,
@@ -15,11 +16,11 @@ from services.training.domain import (
     Start,
     check,
     decide,
-    outweighs,
-    scheduled,
+    heaviest_first,
     specify,
 )
 from services.training.run import RunState
+from services.training.standing import Wait
 from tests.fakes.training import examples
 
 AUTOMATIC = [TriggerKind.DATA, TriggerKind.DRIFT, TriggerKind.QUALITY, TriggerKind.LABELS]
@@ -143,19 +144,67 @@ def test_cause_that_asks_does_not_release_a_run_that_waits() -> None:
     assert decide(examples.run_cause(TriggerKind.DRIFT, number=2), asking) == Join(active, releases=False)
 
 
-def test_weightier_or_later_cause_stays_due() -> None:
-    data, drift, quality = (examples.run_cause(kind) for kind in AUTOMATIC[:3])
+def test_weightiest_cause_that_waits_is_decided_first() -> None:
+    data, drift, quality = (examples.heard(number, kind=kind) for number, kind in enumerate(AUTOMATIC[:3]))
 
-    assert outweighs(quality, drift)
-    assert outweighs(drift, drift)
-    assert not outweighs(data, drift)
+    assert heaviest_first([drift, data, quality]) == [quality, drift, data]
 
 
-def test_schedule_falls_due_once_its_time_has_passed() -> None:
-    hourly = Trigger(on=TriggerKind.SCHEDULE, every=timedelta(hours=1))
+def held_back(**fields: object) -> Situation:
+    """Refused twice, so that drift waits for day 100, and no run is left of today's budget."""
+    cause = examples.run_cause(TriggerKind.DRIFT, day=100)
+    content: dict[str, object] = {
+        "wait": Wait(TriggerKind.DRIFT, 2, cause.as_of),  # type: ignore[arg-type]
+        "allowance": Allowance(Budget(max_runs=1), Spent(runs=1), examples.NOON + timedelta(hours=12)),
+        "last_event": examples.DATA_TIME,
+    }
+    return situation(**content | fields)
 
-    assert scheduled(hourly, examples.NOON, examples.NOON + timedelta(minutes=59)) is None
-    assert scheduled(hourly, examples.NOON, examples.NOON + timedelta(hours=3)) == examples.NOON + timedelta(hours=1)
+
+def test_cause_waits_for_data_that_are_new_enough_after_refusals() -> None:
+    decision = decide(examples.run_cause(TriggerKind.DRIFT, day=99), held_back())
+
+    assert isinstance(decision, Skip)
+    assert (decision.reason, decision.due) == (SkipReason.BACKOFF, True)
+    assert decision.for_data_of == examples.run_cause(day=100).as_of
+
+
+@pytest.mark.parametrize(("day", "last_event_day"), [(100, 0), (60, 100)])
+def test_wait_after_refusals_ends_with_the_cause_or_the_data_that_reach_it(day: int, last_event_day: int) -> None:
+    last_event = examples.DATA_TIME + timedelta(days=last_event_day)
+
+    decision = decide(examples.run_cause(TriggerKind.DRIFT, day=day), held_back(allowance=None, last_event=last_event))
+
+    assert decision == Start()
+
+
+def test_cause_waits_for_the_day_that_has_a_budget_again() -> None:
+    decision = decide(examples.run_cause(TriggerKind.DRIFT, day=100), held_back())
+
+    assert isinstance(decision, Skip)
+    assert (decision.reason, decision.due) == (SkipReason.BUDGET, True)
+    assert decision.until == examples.NOON + timedelta(hours=12)
+    assert "1 of 1 runs of the day have begun" in decision.detail
+
+
+def test_person_is_held_back_by_neither_refusals_nor_budget() -> None:
+    assert decide(examples.run_cause(TriggerKind.PERSON, day=0), held_back()) == Start()
+
+
+def test_person_may_be_asked_for_a_run_beyond_the_budget_but_not_against_refusals() -> None:
+    asks = declared(TriggerKind.DRIFT, policy=Policy.ASK)
+
+    assert decide(examples.run_cause(TriggerKind.DRIFT, day=100), held_back(retraining=asks)) == Start(asks=True)
+    refused = decide(examples.run_cause(TriggerKind.DRIFT, day=99), held_back(retraining=asks))
+    assert reason(refused) is SkipReason.BACKOFF
+
+
+def test_cause_that_is_held_back_releases_no_run_that_waits_for_a_person() -> None:
+    active = examples.run(state=RunState.AWAITING_APPROVAL)
+
+    decision = decide(examples.run_cause(TriggerKind.DRIFT, day=100), held_back(active=active))
+
+    assert reason(decision) is SkipReason.BUDGET
 
 
 def test_spec_takes_over_what_a_person_wished() -> None:

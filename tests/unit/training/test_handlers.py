@@ -267,4 +267,4 @@ async def test_labels_count_since_the_last_run_began() -> None:
 def test_every_handler_has_its_line() -> None:
     heard = {subscription.handler for subscription in handlers.SUBSCRIPTIONS}
 
-    assert len(heard) == len(handlers.SUBSCRIPTIONS) == 10
+    assert len(heard) == len(handlers.SUBSCRIPTIONS) == 11

@@ -14,7 +14,8 @@ from contracts.training import (
 )
 from services.chassis.errors import RejectedError
 from services.chassis.jobs import Job, JobStatus
-from services.training.domain import follow, specify, stopped
+from services.training.attempts import follow, stopped
+from services.training.domain import specify
 from services.training.run import Run, RunState
 from tests.fakes.training import examples
 
