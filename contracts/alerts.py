@@ -30,11 +30,13 @@ class AlertKind(StrEnum):
     """What is the matter."""
 
     QUALITY_DEGRADED = "quality_degraded"
+    DATA_BROKEN = "data_broken"
     INPUT_DRIFT = "input_drift"
     PREDICTION_DRIFT = "prediction_drift"
     ROLLOUT_ROLLED_BACK = "rollout_rolled_back"
     ROLLOUT_PAUSED = "rollout_paused"
     DEPLOYMENT_DIVERGED = "deployment_diverged"
+    RETRAINING_ESCALATED = "retraining_escalated"
     RETRAINING_DUE = "retraining_due"
     TRAINING_FAILED = "training_failed"
     RUN_AWAITS_APPROVAL = "run_awaits_approval"

@@ -6,13 +6,13 @@ from contracts.alerts import AlertCommandRefused, Finding, ResolveAlert, SnoozeA
 from contracts.message import Event, Message
 from services.chassis.errors import RejectedError
 from services.chassis.subscriptions import Cause, Subscription
-from services.monitoring.alerts import reading, versions
+from services.monitoring.alerts import reading, versions, windows
 from services.monitoring.alerts.domain import Relief, Succession
 from services.monitoring.alerts.ledger import Ledger
 from services.monitoring.alerts.ports import Alerts, Deliveries, Routing
 from services.monitoring.alerts.reading import Reading
 
-READINGS: dict[type[Event], Reading] = {**reading.READINGS, **versions.READINGS}
+READINGS: dict[type[Event], Reading] = {**windows.READINGS, **reading.READINGS, **versions.READINGS}
 
 
 async def on_fact(

@@ -1,16 +1,15 @@
 """What facts mean for alerts: which condition they raise, in words for a person, or which they end."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from contracts.alerts import AlertKind, Finding, Severity
 from contracts.ingestion import DatasetIngested, DatasetRejected
 from contracts.message import Event
-from contracts.monitoring import DriftDetected, DriftKind, QualityDegraded
 from contracts.precompute import PrecomputationCompleted, PrecomputationFailed, PrecomputationFailure
 from contracts.training import (
     FailureReason,
+    RetrainingEscalated,
     SkipReason,
     TrainingRunAwaitingApproval,
     TrainingRunFailed,
@@ -28,46 +27,6 @@ SHOWN = 3
 Effects = tuple[Effect, ...]
 Reading = Callable[[Any, Cause], Effects]
 """Says what a fact raises or ends; nothing where it is of no concern."""
-
-
-def _drift_detected(event: DriftDetected, cause: Cause) -> Effects:
-    inputs = event.drift is DriftKind.INPUT
-    moved = ", ".join(f"{shift.feature} (effect {shift.effect:.2g})" for shift in event.shifts[:SHOWN])
-    what = "Inputs" if inputs else "Scores"
-    return (
-        Finding(
-            kind=AlertKind.INPUT_DRIFT if inputs else AlertKind.PREDICTION_DRIFT,
-            about=f"version {event.version}",
-            severity=Severity.WARNING,
-            title=clip(f"{what} of {event.pipeline} {event.version} moved away from its training data: {moved}", 300),
-            since=event.window_start,
-            certainty=f"Statistic {event.statistic:.3g} against a threshold of {event.threshold:.3g}, in "
-            f"{event.rows} predictions up to {_time(event.window_end)}. Without drift, {event.false_alarm_rate:.2%} of "
-            "windows say so.",
-            action="Look which columns moved: mend the feed if it broke, retrain if the world changed.",
-            command=f"everloop monitor {event.pipeline} --version {event.version}",
-            version=event.version,
-        ),
-    )
-
-
-def _quality_degraded(event: QualityDegraded, cause: Cause) -> Effects:
-    return (
-        Finding(
-            kind=AlertKind.QUALITY_DEGRADED,
-            about=f"version {event.version}",
-            severity=Severity.CRITICAL,
-            title=f"{event.pipeline} {event.version} answers worse than it was tested: "
-            f"{event.metric} {event.value:.3g} instead of {event.reference:.3g}",
-            since=event.window_start,
-            certainty=f"The interval {event.low:.3g} to {event.high:.3g} lies beyond the allowed "
-            f"{event.threshold:.3g}; {event.labelled} of {event.predictions} predictions up to "
-            f"{_time(event.window_end)} are labelled.",
-            action="Look since when; then roll back, or retrain.",
-            command=f"everloop monitor {event.pipeline} --version {event.version}",
-            version=event.version,
-        ),
-    )
 
 
 def _dataset_rejected(event: DatasetRejected, cause: Cause) -> Effects:
@@ -150,6 +109,26 @@ def _training_run_skipped(event: TrainingRunSkipped, cause: Cause) -> Effects:
     )
 
 
+def _retraining_escalated(event: RetrainingEscalated, cause: Cause) -> Effects:
+    latest = event.refusals[0]
+    return (
+        Finding(
+            kind=AlertKind.RETRAINING_ESCALATED,
+            about=TRAINING,
+            severity=Severity.CRITICAL,
+            title=f"{event.pipeline} {event.degraded_version} has lost quality, and {event.refused} retrainings in a "
+            "row led to nothing better",
+            since=event.degraded_since,
+            certainty=clip(
+                f"{event.quality} The latest candidate was refused by {latest.refused_by}: {latest.reason}", 1000
+            ),
+            action="Training again does not help: look at the data, the features and the gates.",
+            command=f"everloop runs {event.pipeline}",
+            version=event.champion_version,
+        ),
+    )
+
+
 def _training_run_started(event: TrainingRunStarted, cause: Cause) -> Effects:
     return (
         Relief(AlertKind.RUN_AWAITS_APPROVAL, f"run {event.run_id}", "the run was started"),
@@ -178,10 +157,6 @@ def _precomputation_completed(event: PrecomputationCompleted, cause: Cause) -> E
     return (Relief(AlertKind.PRECOMPUTATION_FAILED, LOOKUP, f"{event.rows} rows were scored"),)
 
 
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
 def clip(text: str, longest: int) -> str:
     """Write text on one line of at most so many characters, without what PostgreSQL does not keep."""
     line = " ".join(text.replace("\0", "").split())
@@ -189,14 +164,13 @@ def clip(text: str, longest: int) -> str:
 
 
 READINGS: Mapping[type[Event], Reading] = {
-    DriftDetected: _drift_detected,
-    QualityDegraded: _quality_degraded,
     DatasetRejected: _dataset_rejected,
     DatasetIngested: _dataset_ingested,
     TrainingRunFailed: _training_run_failed,
     TrainingRunSucceeded: _training_run_succeeded,
     TrainingRunAwaitingApproval: _training_run_awaiting_approval,
     TrainingRunSkipped: _training_run_skipped,
+    RetrainingEscalated: _retraining_escalated,
     TrainingRunStarted: _training_run_started,
     PrecomputationFailed: _precomputation_failed,
     PrecomputationCompleted: _precomputation_completed,

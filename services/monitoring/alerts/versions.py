@@ -21,7 +21,7 @@ from contracts.serving import (
 )
 from services.chassis.subscriptions import Cause
 from services.monitoring.alerts.domain import Effect, Relief, Succession
-from services.monitoring.alerts.reading import SHOWN, Effects, Reading, clip
+from services.monitoring.alerts.reading import SHOWN, TRAINING, Effects, Reading, clip
 
 CANDIDATES, ROLLOUT, REPLICAS = "candidates", "rollout", "replicas"
 REFUSED_BY_RULE = frozenset({"gates", "verification"})
@@ -80,6 +80,7 @@ def _model_version_promoted(event: ModelVersionPromoted, cause: Cause) -> Effect
         *effects,
         Relief(AlertKind.VERSION_REJECTED, CANDIDATES, by),
         Relief(AlertKind.ROLLOUT_ROLLED_BACK, ROLLOUT, by),
+        Relief(AlertKind.RETRAINING_ESCALATED, TRAINING, by),
     )
 
 

@@ -17,11 +17,12 @@ from contracts.alerts import (
     SnoozeAlert,
 )
 from contracts.message import Event
-from contracts.monitoring import DriftDetected, QualityDegraded
+from contracts.monitoring import Breakage, DataBroken, DriftDetected, QualityDegraded
 from contracts.registry import ModelVersionPromoted, ModelVersionRejected, PromotionKind
 from contracts.serving import RolloutPaused
 from contracts.training import (
     FailureReason,
+    RetrainingEscalated,
     SkipReason,
     TrainingRunFailed,
     TrainingRunSkipped,
@@ -163,6 +164,18 @@ async def test_a_trigger_that_only_notifies_tells_people_until_somebody_trains()
     assert await desk.notices() == [("oncall", "raised"), ("oncall", "resolved")]
 
 
+async def test_retraining_that_does_not_help_is_a_persons_business_until_a_version_is_promoted() -> None:
+    desk = Desk()
+
+    await desk.hear(said(RetrainingEscalated, champion_version=2))
+    assert (await only(desk)).finding.severity is Severity.CRITICAL
+    await desk.hear(said(ModelVersionPromoted, version=2, kind=PromotionKind.ROLLBACK), at=NOON + HOUR)
+    assert len(await desk.open()) == 1
+    await desk.hear(said(ModelVersionPromoted, version=3), at=NOON + 2 * HOUR)
+
+    assert await desk.open() == []
+
+
 async def test_a_person_resolves_and_seen_again_it_is_raised_anew() -> None:
     desk = Desk(oncall=Route())
     await desk.hear(said(QualityDegraded))
@@ -211,11 +224,22 @@ async def test_an_unknown_alert_and_one_of_another_pipeline_are_refused() -> Non
         assert refused.rule == "alert_not_found"
 
 
+async def test_drift_wakes_nobody_and_what_broke_does() -> None:
+    desk = Desk(oncall=Route())
+
+    await desk.hear(said(DriftDetected))
+    await desk.hear(said(DataBroken))
+    await desk.hear(said(DataBroken, breakage=Breakage.INPUT))
+
+    assert [one.finding.kind for one in await desk.open()].count(AlertKind.DATA_BROKEN) == 2
+    assert await desk.notices() == [("oncall", "raised")] * 2
+
+
 async def test_channels_choose_by_severity_pipeline_and_kind() -> None:
     desk = Desk(
         all=Route(min_severity=Severity.INFO),
         urgent=Route(min_severity=Severity.CRITICAL),
-        data=Route(kinds=frozenset({AlertKind.INPUT_DRIFT})),
+        data=Route(min_severity=Severity.INFO, kinds=frozenset({AlertKind.INPUT_DRIFT})),
         other=Route(pipelines=frozenset({"other"})),
     )
 
