@@ -39,12 +39,16 @@ class ModelFormat(StrEnum):
     """How the model file is read. ONNX is read by onnxruntime, whatever trained it."""
 
     ONNX = "onnx"
+    LIGHTGBM = "lightgbm"
+    """LightGBM's own text, read by itself; only of what was logged."""
 
 
 class LoggedFile(StrEnum):
     """Files of a bundle made of what an MLflow client logged, besides the manifest."""
 
     MODEL = "model.onnx"
+    TREES = "model.lgb"
+    """One of the two, by the bundle's format."""
     DESCRIPTION = "MLmodel"
     """As it was logged."""
     CARD = "card.md"

@@ -1,40 +1,44 @@
 """A model that was only logged, as it answers: its columns in, one number a row out."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from contracts.bundle import GoldenRequests, LoggedFile, LoggedManifest, Manifest, Signature, TensorSpec
+from contracts.bundle import GoldenRequests, LoggedFile, LoggedManifest, Manifest, ModelFormat, Signature, TensorSpec
 from contracts.model import Digest, Uri
 from contracts.rollout import Rollout
 from everloop.bundle.explaining import Attributions
-from everloop.bundle.manifest import BundleError, read_contents, read_files
+from everloop.bundle.manifest import MODEL_FILES, BundleError, read_contents, read_files
 from everloop.bundle.model import Columns, Model, Scores, check_answers, open_session
 from everloop.bundle.rows import InputError
-from everloop.bundle.tensors import feeding, scores_of
+from everloop.bundle.tensors import feeding, matrix_of, scores_of
+
+CATEGORIES = re.compile(r"^pandas_categorical:\[.*\S.*\]$", re.MULTILINE)
+
+
+Answer = Callable[[Columns, int], Scores]
+"""Answers so many rows by one number each."""
 
 
 class LoggedScorer:
     """A model file that was logged, asked by the columns of its signature."""
 
-    def __init__(self, model: bytes, inputs: tuple[TensorSpec, ...]) -> None:
+    def __init__(self, model: bytes, inputs: tuple[TensorSpec, ...], kind: ModelFormat = ModelFormat.ONNX) -> None:
         """Open the file.
 
         Raises:
-            BundleError: It is no ONNX, or takes something else than the signature says.
+            BundleError: It can't be opened, or takes something else than the signature says.
         """
-        try:
-            self._session = open_session(model)
-        except Exception as error:  # whatever onnxruntime raises: its errors have no base of their own
-            raise BundleError("unfit", f"onnxruntime can't open the model file: {error}") from error
-        self._feed = feeding(self._session.get_inputs(), inputs)
+        self._answer = _trees(model, inputs) if kind is ModelFormat.LIGHTGBM else _onnx(model, inputs)
         self._names = [spec.name for spec in inputs]
 
     def __call__(self, columns: Columns) -> Scores:
         """Score rows.
 
         Returns:
-            Shape (n,): what onnxruntime answers, or of a binary classifier the probability of its second class.
+            Shape (n,): what the model itself answers, or of a binary classifier the probability of its second class.
 
         Raises:
             BundleError: The model answers something else than one number a row.
@@ -45,7 +49,7 @@ class LoggedScorer:
         lengths = {len(values) for values in columns.values()}
         if len(lengths) != 1:
             raise InputError(f"columns have different lengths: {sorted(lengths)}")
-        return scores_of(self._session.run(None, self._feed(columns)), lengths.pop())
+        return self._answer(columns, lengths.pop())
 
 
 class LoggedModel:
@@ -70,7 +74,7 @@ class LoggedModel:
         return cls(
             manifest,
             GoldenRequests.model_validate_json(golden) if golden else None,
-            LoggedScorer(files[LoggedFile.MODEL], manifest.signature.inputs),
+            LoggedScorer(files[MODEL_FILES[manifest.format]], manifest.signature.inputs, manifest.format),
         )
 
     @property
@@ -93,6 +97,36 @@ class LoggedModel:
     def check_golden(self, max_difference: float) -> float:
         """Ask the golden requests again, where an input example was logged; as `check_answers`."""
         return check_answers(self.predict, self.golden, max_difference) if self.golden else 0.0
+
+
+def _onnx(model: bytes, inputs: tuple[TensorSpec, ...]) -> Answer:
+    try:
+        session = open_session(model)
+    except Exception as error:  # whatever onnxruntime raises: its errors have no base of their own
+        raise BundleError("unfit", f"onnxruntime can't open the model file: {error}") from error
+    feed = feeding(session.get_inputs(), inputs)
+    return lambda columns, rows: scores_of(session.run(None, feed(columns)), rows)
+
+
+def _trees(model: bytes, inputs: tuple[TensorSpec, ...]) -> Answer:
+    """Read LightGBM's text, which is no code. It compares float64 with its thresholds, as it did when it was logged."""
+    try:
+        import lightgbm
+    except ImportError as error:
+        raise BundleError("lightgbm_missing", "it answers for its trees; pip install 'everloop[explain]'") from error
+
+    try:
+        text = model.decode()
+        booster = lightgbm.Booster(model_str=text)
+    except (UnicodeDecodeError, lightgbm.basic.LightGBMError) as error:
+        raise BundleError("unfit", f"LightGBM can't open the model file: {error}") from error
+    if CATEGORIES.search(text):
+        raise BundleError("unfit", "its trees know categories of a data frame, which no row of a service holds")
+    if booster.num_feature() != len(inputs):
+        raise BundleError("unfit", f"its trees take {booster.num_feature()} columns; its signature has {len(inputs)}")
+    matrix = matrix_of(inputs)
+    # One row is the common request: threads would cost more than they give.
+    return lambda columns, rows: scores_of([booster.predict(matrix(columns), num_threads=1)], rows)
 
 
 def load_any(bundle_uri: Uri, digest: Digest | None, cache_dir: Path | None = None) -> Model | LoggedModel:

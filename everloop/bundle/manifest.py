@@ -16,6 +16,7 @@ from contracts.bundle import (
     LoggedManifest,
     LoggedOrigin,
     Manifest,
+    ModelFormat,
     Signature,
 )
 from contracts.model import Contract, Digest, Uri
@@ -23,7 +24,9 @@ from contracts.pipeline import PipelineDefinition
 from everloop import storage
 
 EVERY_FILE = frozenset(file.value for file in BundleFile)
-LOGGED_FILES = frozenset({LoggedFile.MODEL.value, LoggedFile.DESCRIPTION.value, LoggedFile.CARD.value})
+LOGGED_FILES = frozenset({LoggedFile.DESCRIPTION.value, LoggedFile.CARD.value})
+MODEL_FILES = {ModelFormat.ONNX: LoggedFile.MODEL, ModelFormat.LIGHTGBM: LoggedFile.TREES}
+"""Of what was logged, by format."""
 UNTOLD = "nothing tells its data and its code, so it can't be built again"
 _ANY: TypeAdapter[Manifest | LoggedManifest] = TypeAdapter(Manifest | LoggedManifest)
 
@@ -89,12 +92,20 @@ def write_bundle(
     return _write(uri, files, manifest)
 
 
-def write_logged(store_uri: Uri, files: Mapping[str, bytes], *, signature: Signature, logged: LoggedOrigin) -> Place:
+def write_logged(
+    store_uri: Uri,
+    files: Mapping[str, bytes],
+    *,
+    kind: ModelFormat,
+    signature: Signature,
+    logged: LoggedOrigin,
+) -> Place:
     """Write a bundle of what a client logged, under its own digest.
 
     Args:
         store_uri: Directory of such bundles.
         files: Every file but the manifest, by name.
+        kind: How the model file is read.
         signature: What the model is asked with and answers.
         logged: Where it came from.
 
@@ -102,8 +113,8 @@ def write_logged(store_uri: Uri, files: Mapping[str, bytes], *, signature: Signa
         BundleError: A file every such bundle has is missing.
         StorageError: The place cannot be written.
     """
-    _complete(LOGGED_FILES, files, "a bundle")
-    manifest = LoggedManifest(signature=signature, logged=logged, files=_entries(files))
+    manifest = LoggedManifest(format=kind, signature=signature, logged=logged, files=_entries(files))
+    _check_names("a bundle", manifest)
     uri = storage.join(store_uri, storage.digest(canonical(manifest)).removeprefix("sha256:"))
     return Place(uri, _write(uri, files, manifest))
 
@@ -197,7 +208,9 @@ def _of_a_run(uri: Uri, manifest: Manifest | LoggedManifest) -> Manifest:
 
 
 def _check_names(uri: Uri, manifest: Manifest | LoggedManifest) -> None:
-    needed = LOGGED_FILES if isinstance(manifest, LoggedManifest) else EVERY_FILE
+    needed = EVERY_FILE
+    if isinstance(manifest, LoggedManifest):
+        needed = LOGGED_FILES | {MODEL_FILES[manifest.format]}
     _complete(needed, {entry.path for entry in manifest.files}, uri)
 
 

@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.bundle import DataType, TensorSpec
+from contracts.bundle import DataType, ModelFormat, TensorSpec
 from everloop.bundle.manifest import BundleError
 
 Example = dict[str, tuple[bool | int | float | str | None, ...]]
 
 ONNX = "onnx"
+LIGHTGBM = "lightgbm"
 ANY_PYTHON = "python_function"
 PICKLES = frozenset({"catboost", "lightgbm", "pmdarima", "prophet", "pytorch", "sklearn", "spacy", "statsmodels"})
 """Flavors whose files are pickles, or may be."""
@@ -32,8 +33,8 @@ _ELEMENTS = (
 )
 
 
-def model_file(described: Mapping[str, Any]) -> str:
-    """Name the file that a service can load.
+def model_file(described: Mapping[str, Any]) -> tuple[str, ModelFormat]:
+    """Name the file that a service can load, and how it is read.
 
     Args:
         described: An MLmodel file, read.
@@ -43,7 +44,10 @@ def model_file(described: Mapping[str, Any]) -> str:
     """
     flavors = described.get("flavors") or {}
     if ONNX in flavors:
-        return str(flavors[ONNX].get("data") or "model.onnx")
+        return str(flavors[ONNX].get("data") or "model.onnx"), ModelFormat.ONNX
+    # Whatever scikit-learn's interface wraps is a pickle; a bare booster is text.
+    if (trees := str((flavors.get(LIGHTGBM) or {}).get("data"))).endswith(".lgb"):
+        return trees, ModelFormat.LIGHTGBM
     named = sorted(flavors.keys() - {ANY_PYTHON})
     if not named:
         raise BundleError("unfit", "a python_function is Python code, which no service loads; log it as ONNX")

@@ -16,16 +16,19 @@ from contracts.bundle import (
     LoggedArtifact,
     LoggedFile,
     LoggedOrigin,
+    ModelFormat,
     Signature,
     TensorSpec,
 )
 from contracts.packing import PackingReport, PackingSpec
 from everloop import storage
-from everloop.bundle.manifest import UNTOLD, BundleError, Place, canonical, write_logged
+from everloop.bundle.manifest import MODEL_FILES, UNTOLD, BundleError, Place, canonical, write_logged
 from everloop.bundle.mlmodel import example_of, inputs_of, made_up, model_file
 from everloop.bundle.rows import SCORE, InputError
 
 LONGEST_WHY = 500
+FIRST = "input"
+"""Name of a tensor that nobody named."""
 
 
 def pack(spec: PackingSpec) -> PackingReport:
@@ -50,7 +53,7 @@ def _pack(spec: PackingSpec, directory: Path) -> Place:
     content = storage.read_bytes(storage.join(spec.files_uri, LoggedFile.DESCRIPTION))
     described = _described(content)
     # Before anything large is fetched: most that is refused is refused by its flavor.
-    file = model_file(described)
+    file, kind = model_file(described)
     if file not in names:
         raise BundleError("unfit", f"its MLmodel file names {file}, which was not logged")
     # A second of imports, and onnxruntime's memory.
@@ -58,9 +61,10 @@ def _pack(spec: PackingSpec, directory: Path) -> Place:
 
     for name in names:
         storage.get_file(storage.join(spec.files_uri, name), directory / name)
-    model = _in_one_piece(directory / file)
-    inputs = inputs_of(described, _first_input(model))
-    scorer = LoggedScorer(model, inputs)
+    is_onnx = kind is ModelFormat.ONNX
+    model = _in_one_piece(directory / file) if is_onnx else (directory / file).read_bytes()
+    inputs = inputs_of(described, _first_input(model) if is_onnx else FIRST)
+    scorer = LoggedScorer(model, inputs, kind)
     example = example_of(_logged_example(described, directory), inputs)
     scores = try_out(scorer, example or made_up(inputs))
     origin = LoggedOrigin(
@@ -70,14 +74,14 @@ def _pack(spec: PackingSpec, directory: Path) -> Place:
         files=tuple(_artifact(directory, name) for name in names),
     )
     files = {
-        LoggedFile.MODEL.value: model,
+        MODEL_FILES[kind].value: model,
         LoggedFile.DESCRIPTION.value: content,
         LoggedFile.CARD.value: _card(origin, inputs, golden=example is not None),
     }
     if example is not None:
         files[LoggedFile.GOLDEN.value] = canonical(_golden(example, scores.tolist()))
     signature = Signature(inputs=inputs, outputs=(TensorSpec(name=SCORE, datatype=DataType.FP64),))
-    return write_logged(spec.bundles_uri, files, signature=signature, logged=origin)
+    return write_logged(spec.bundles_uri, files, kind=kind, signature=signature, logged=origin)
 
 
 def _described(content: bytes) -> dict[str, Any]:
@@ -112,7 +116,7 @@ def _first_input(model: bytes) -> str:
 
     graph = onnx.load_model_from_string(model).graph
     weights = {one.name for one in graph.initializer}
-    return next((one.name for one in graph.input if one.name not in weights), "input")
+    return next((one.name for one in graph.input if one.name not in weights), FIRST)
 
 
 def _logged_example(described: dict[str, Any], directory: Path) -> Any:

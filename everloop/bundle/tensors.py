@@ -62,6 +62,17 @@ def feeding(taken: Sequence[Any], specs: Sequence[TensorSpec]) -> Feed:
     return _matrix(taken[0], specs)
 
 
+def matrix_of(specs: Sequence[TensorSpec]) -> Callable[[Columns], NDArray[np.float64]]:
+    """Lay columns side by side in the signature's order, as float64; what is missing is NaN.
+
+    Raises:
+        BundleError: A column is text, which is no number.
+    """
+    if texts := [spec.name for spec in specs if spec.datatype is DataType.BYTES]:
+        raise _unfit(f"its column {texts[0]} is text, and its trees take numbers")
+    return lambda columns: np.column_stack([_array(columns[spec.name], spec).astype(np.float64) for spec in specs])
+
+
 def scores_of(outputs: Sequence[Any], rows: int) -> NDArray[np.float64]:
     """Read one number a row from what a session answered: its only output, or of a binary classifier's label and
     probabilities the probability of the second class.

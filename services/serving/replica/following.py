@@ -178,5 +178,6 @@ def load(settings: ReplicaSettings, desired: DesiredVersion, max_golden_differen
         Explaining(model.explain, max_rows=settings.max_explained_rows, timeout_s=settings.request_timeout_s),
         definition.dataset if definition else None,
         streaming=definition.streaming if definition else None,
+        format=model.manifest.format,
         memory_bytes=MEMORY_PER_BYTE * sum(file.size_bytes for file in model.manifest.files),
     )

@@ -6,7 +6,7 @@ Tensors come in the typed fields of their inputs or, packed, as raw contents; an
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.bundle import DataType, Signature
+from contracts.bundle import DataType, ModelFormat, Signature
 from everloop.bundle.explaining import Attributions
 from services.serving.replica import inference_pb2 as pb
 from services.serving.replica.binary import encode
@@ -74,9 +74,11 @@ def write(
     return message
 
 
-def metadata(model: str, versions: Sequence[int], signature: Signature) -> pb.ModelMetadataResponse:
+def metadata(
+    model: str, versions: Sequence[int], signature: Signature, kind: ModelFormat = ModelFormat.ONNX
+) -> pb.ModelMetadataResponse:
     """Describe a model."""
-    return pb.ModelMetadataResponse(**model_metadata(model, versions, signature))
+    return pb.ModelMetadataResponse(**model_metadata(model, versions, signature, kind))
 
 
 def _packed(message: pb.ModelInferRequest) -> list[Tensor]:

@@ -61,7 +61,7 @@ class ModelFace:
     async def metadata(self, message: pb.ModelMetadataRequest, _: Metadata) -> pb.ModelMetadataResponse:
         """Describe the model or one version."""
         chosen = self._answering.choose(message.version or None)
-        return metadata(self._answering.model, self._answering.shelf.versions, chosen.signature)
+        return metadata(self._answering.model, self._answering.shelf.versions, chosen.signature, chosen.format)
 
     async def infer(self, message: pb.ModelInferRequest, metadata: Metadata) -> pb.ModelInferResponse:
         """Score rows.

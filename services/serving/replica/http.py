@@ -70,7 +70,8 @@ class Inference:
 
     async def metadata(self, request: Request) -> Response:
         """Describe the model or one version, in the protocol's words."""
-        return answer(model_metadata(self._model, self._answering.shelf.versions, self._chosen(request).signature))
+        chosen = self._chosen(request)
+        return answer(model_metadata(self._model, self._answering.shelf.versions, chosen.signature, chosen.format))
 
     async def ready(self, request: Request) -> Response:
         """Tell whether the model, or one version, would answer."""

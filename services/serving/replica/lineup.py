@@ -3,7 +3,7 @@ took."""
 
 from dataclasses import dataclass, replace
 
-from contracts.bundle import Signature
+from contracts.bundle import ModelFormat, Signature
 from contracts.inference import Streaming
 from contracts.pipeline import DatasetContract
 from services.serving.desired import Split
@@ -28,6 +28,8 @@ class LoadedVersion:
     """What the columns are declared as, for those who read about the model."""
     streaming: Streaming | None = None
     """Whether and how rows that arrive on the broker are scored."""
+    format: ModelFormat = ModelFormat.ONNX
+    """How its model file is read, for those who ask what it is."""
     memory_bytes: int = 0
     """What it takes, as the memory budget counts."""
     tally: Tally | None = None

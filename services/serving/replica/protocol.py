@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from contracts.bundle import DataType, Signature, TensorSpec
+from contracts.bundle import DataType, ModelFormat, Signature, TensorSpec
 from everloop.bundle.explaining import Attributions
 from services.serving.replica.binary import encode
 from services.serving.replica.columns import Tensor
@@ -20,6 +20,8 @@ from services.serving.replica.repeats import refuse_repeated
 
 SCORE = "score"
 PREDICTION_ID = "prediction_id"
+PLATFORMS = {ModelFormat.ONNX: "onnx_onnxv1", ModelFormat.LIGHTGBM: "lightgbm"}
+"""What the protocol's clients call the way a model file is read."""
 OUTPUTS = (
     TensorSpec(name=SCORE, datatype=DataType.FP64),
     TensorSpec(name=PREDICTION_ID, datatype=DataType.BYTES),
@@ -138,12 +140,14 @@ def render(
     return (b"".join((head, *tail)), len(head)) if tail else (head, None)
 
 
-def model_metadata(model: str, versions: Sequence[int], signature: Signature) -> dict[str, Any]:
+def model_metadata(
+    model: str, versions: Sequence[int], signature: Signature, kind: ModelFormat = ModelFormat.ONNX
+) -> dict[str, Any]:
     """Describe a model as ``GET /v2/models/{model}`` answers."""
     return {
         "name": model,
         "versions": [str(version) for version in versions],
-        "platform": "onnx_onnxv1",
+        "platform": PLATFORMS[kind],
         "inputs": [_described(spec) for spec in signature.inputs],
         "outputs": [_described(spec) for spec in OUTPUTS],
     }

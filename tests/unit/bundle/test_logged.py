@@ -1,14 +1,17 @@
 """What MLflow's clients logged: which of it can be asked, and how."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper, save_model
 
-from contracts.bundle import DataType, TensorSpec
+from contracts.bundle import DataType, ModelFormat, TensorSpec
 from contracts.packing import PackingReport, PackingSpec
 from everloop.bundle.logged import LoggedModel, LoggedScorer, load_any
 from everloop.bundle.manifest import BundleError, read_manifest
@@ -182,3 +185,48 @@ def test_what_can_t_be_packed_is_told(tmp_path: Path, described: str, why: str) 
 
     assert report.bundle_uri is None
     assert why in str(report.obstacle)
+
+
+def boosted(classes: int = 2, **columns: Any) -> tuple[lightgbm.Booster, dict[str, Any]]:
+    """Train a few trees; gives the rows, too."""
+    rng = np.random.default_rng(7)
+    rows = {"a": rng.normal(size=200), "b": rng.normal(size=200), **columns}
+    objective = {"objective": "binary"} if classes == 2 else {"objective": "multiclass", "num_class": classes}
+    data = lightgbm.Dataset(pd.DataFrame(rows), rng.integers(0, classes, 200), free_raw_data=False)
+    return lightgbm.train({**objective, "verbose": -1, "min_data_in_leaf": 5}, data, num_boost_round=3), rows
+
+
+def test_lightgbm_s_own_text_answers_as_the_booster_does(tmp_path: Path) -> None:
+    booster, rows = boosted()
+    booster.save_model(tmp_path / "model.lgb")
+    columns = [{"type": "double", "name": name} for name in ("a", "b")]
+    described = {
+        "flavors": {"lightgbm": {"data": "model.lgb"}, "python_function": {}},
+        "signature": {"inputs": json.dumps(columns)},
+    }
+    (tmp_path / "MLmodel").write_text(json.dumps(described))
+
+    report = pack(PackingSpec(files_uri=str(tmp_path), bundles_uri=str(tmp_path / "logged"), source="models:/m-1"))
+
+    assert report.bundle_uri, report.obstacle
+    loaded = load_any(report.bundle_uri, report.bundle_digest)
+    asked = {name: values.tolist() for name, values in rows.items()}
+    assert loaded.predict(asked).tolist() == booster.predict(pd.DataFrame(rows)).tolist()
+    assert {file.path for file in loaded.manifest.files} == {"MLmodel", "card.md", "model.lgb"}
+
+
+@pytest.mark.parametrize(
+    ("booster", "columns", "why"),
+    [
+        (boosted()[0], specs("a"), "take 2 columns; its signature has 1"),
+        (boosted()[0], specs("a", "b", datatype=DataType.BYTES), "column a is text"),
+        (boosted(3)[0], specs("a", "b"), "a service answers one number a row"),
+        (boosted(c=pd.Categorical(["x", "y"] * 100))[0], specs("a", "b", "c"), "know categories of a data frame"),
+    ],
+)
+def test_trees_that_a_service_can_t_ask_are_refused(
+    booster: lightgbm.Booster, columns: tuple[TensorSpec, ...], why: str
+) -> None:
+    text = booster.model_to_string().encode()
+    with pytest.raises(BundleError, match=why):
+        LoggedScorer(text, columns, ModelFormat.LIGHTGBM)({spec.name: [1.0, 2.0] for spec in columns})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.bundle import DataType, Signature, TensorSpec
+from contracts.bundle import DataType, ModelFormat, Signature, TensorSpec
 from services.serving.replica.errors import RequestError
 from services.serving.replica.protocol import model_metadata, parse, render
 from services.serving.replica.question import Answer, Question
@@ -156,7 +156,9 @@ def test_any_json_is_answered_or_refused_but_never_breaks(content: Any) -> None:
 
 def test_metadata_tells_what_to_ask() -> None:
     described = model_metadata("flights", (1, 2), SIGNATURE)
+    trees = model_metadata("flights", (1, 2), SIGNATURE, ModelFormat.LIGHTGBM)
 
+    assert (described["platform"], trees["platform"]) == ("onnx_onnxv1", "lightgbm")
     assert described["versions"] == ["1", "2"]
     assert described["inputs"][0] == {"name": "distance", "datatype": "FP64", "shape": [-1]}
     assert [one["name"] for one in described["outputs"]] == ["score", "prediction_id"]
