@@ -11,6 +11,8 @@ from services.monitoring.alerts.domain import Delivery, Occasion
 PREFACES = {Occasion.RAISED: "", Occasion.REMINDED: "Still open: ", Occasion.RESOLVED: "Over: "}
 COLOURS = {"info": "#439fe0", "warning": "#daa038", "critical": "#a30200"}
 OVER = "#2eb886"
+LONGEST_FIELD = 2000
+"""Slack refuses a message with a longer one."""
 
 
 def webhook_body(delivery: Delivery) -> bytes:
@@ -27,7 +29,7 @@ def webhook_body(delivery: Delivery) -> bytes:
 def slack_body(delivery: Delivery) -> bytes:
     """Write the body of an incoming webhook of Slack; `text` is for those that know no blocks."""
     notice, title = delivery.notice, _title(delivery)
-    fields = [f"*{name}*\n{_escaped(text)}" for name, text in _words(notice)]
+    fields = [f"*{name}*\n{_escaped(text)}"[:LONGEST_FIELD] for name, text in _words(notice)]
     commands = "\n".join(f"`{_escaped(command)}`" for command in _commands(notice))
     blocks: list[dict[str, Any]] = [
         _section(f"*{_escaped(title)}*"),

@@ -86,7 +86,8 @@ class Courier:
         channel, now = self._channels.get(name), self._clock()
         if channel is None:
             return delivery.tried(now=now, retry=NO_CHANNEL, detail="no channel of this name is declared any more")
-        if delivery.attempts == 0 and now - delivery.notice.last_at > self._stale_after:
+        # Before the first try it is due at the moment it was said.
+        if delivery.attempts == 0 and now - delivery.next_at > self._stale_after:
             return replace(delivery, state=DeliveryState.STALE)
         try:
             await send(channel, delivery, now=now)

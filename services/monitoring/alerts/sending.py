@@ -48,7 +48,7 @@ async def _post(channel: Webhook | Slack, body: bytes, headers: dict[str, str]) 
             client.stream("POST", channel.url.get_secret_value(), content=body, headers=headers) as response,
         ):
             status = response.status_code
-    except (httpx.HTTPError, TimeoutError, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, UnicodeError) as error:
         raise UndeliveredError(f"no answer: {type(error).__name__}") from None
     if not response.is_success:
         raise UndeliveredError(f"HTTP {status}{'; redirects are not followed' if response.is_redirect else ''}")

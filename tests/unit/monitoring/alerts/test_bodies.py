@@ -66,6 +66,13 @@ def test_slack_shows_what_we_say_and_runs_nothing_of_it() -> None:
     assert body["attachments"][0]["color"] == "#2eb886"
 
 
+def test_no_words_are_too_long_for_slack() -> None:
+    body = json.loads(slack_body(notice(certainty="&" * 1000)))
+
+    (fields,) = (block["fields"] for block in body["attachments"][0]["blocks"] if "fields" in block)
+    assert max(len(field["text"]) for field in fields) <= 2000
+
+
 def test_a_letter_keeps_its_id_and_an_alert_its_thread() -> None:
     raised, over = notice(), notice(Occasion.RESOLVED)
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from contracts.alerts import AlertUndelivered, SnoozeAlert
+from contracts.alerts import AlertUndelivered, ResolveAlert, SnoozeAlert
 from contracts.monitoring import QualityDegraded
 from services.monitoring.alerts.channels import Slack
 from services.monitoring.alerts.courier import Courier
@@ -73,6 +73,21 @@ async def test_old_news_wakes_nobody() -> None:
     (only,) = await story.deliveries()
     assert (only.state, only.attempts) == (DeliveryState.STALE, 0)
     assert story.work.said == []
+
+
+async def test_what_a_person_says_of_an_old_alert_is_news() -> None:
+    story = Story()
+    await story.desk.hear(DEGRADED)
+    await story.step()
+    (alert,) = await story.desk.open()
+
+    word = ResolveAlert(pipeline=alert.pipeline, alert_id=alert.id, resolved_by="ada", reason="mended")
+    await story.desk.hear(word, at=NOON + 100 * HOUR)
+    await story.step(later=100 * HOUR)
+    await story.step(later=HOUR)
+
+    told = await story.desk.deliveries.of(alert.id)
+    assert [(one.occasion, one.attempts) for one in told] == [("raised", 2), ("resolved", 1)]
 
 
 async def test_a_channel_that_is_declared_no_more_is_told_nothing() -> None:
