@@ -79,7 +79,14 @@ def train(
 
     Example: everloop train flight_delays -P num_leaves=63 --wait
     """
+    from contracts.pipeline import TriggerKind
     from contracts.training import StartTrainingRun, TrainingRunFailed, TrainingRunSkipped, TrainingRunSucceeded
+
+    def over(event: "Message") -> bool:
+        if isinstance(event, TrainingRunSkipped):
+            # A run that begins answers causes that waited, and that is told in its story too.
+            return event.cause.kind is TriggerKind.PERSON
+        return isinstance(event, TrainingRunSucceeded | TrainingRunFailed)
 
     command = StartTrainingRun(
         pipeline=pipeline,
@@ -89,13 +96,7 @@ def train(
         parameters=dict(map(_parameter, parameter or ())),
         seed=seed,
     )
-    fact = _command(
-        command,
-        home,
-        over=lambda event: isinstance(event, TrainingRunSucceeded | TrainingRunFailed | TrainingRunSkipped),
-        wait_limit=wait_limit if wait else None,
-        as_json=as_json,
-    )
+    fact = _command(command, home, over=over, wait_limit=wait_limit if wait else None, as_json=as_json)
     if isinstance(fact, TrainingRunSkipped) and fact.run_id:
         progress(f"Joined run {fact.run_id}, which already answers this.")
         fact = _outcome(fact.pipeline, fact.run_id, home, wait_limit)

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from contracts.training import StartTrainingRun, TrainingRunStarted, TrainingRunSucceeded
+from contracts.pipeline import TriggerKind
+from contracts.training import (
+    RetrainingEscalated,
+    StartTrainingRun,
+    TrainingRunSkipped,
+    TrainingRunStarted,
+    TrainingRunSucceeded,
+)
 from tests.fakes.folder_jobs import FolderJobs
 from tests.fakes.training import examples
 from tests.fixtures.services import World
@@ -74,3 +81,35 @@ async def test_one_run_and_one_success_whenever_the_service_dies(sqlite_world: W
     (run_id,) = (said.run_id for said in succeeded)
     assert [said.run_id for said in started].count(run_id) == 1
     assert sorted(name.rpartition("-")[2] for name in cluster.submissions()) == ["1", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["bus.publish:before:5", "bus.publish:after:5"])
+async def test_person_is_told_once_and_what_waits_is_kept_whenever_the_service_dies(
+    sqlite_world: World, place: str
+) -> None:
+    world, cluster = sqlite_world, FolderJobs(sqlite_world.home / "jobs")
+    await world.publish(examples.register_pipeline(debounce=0, escalate_after=1))
+    await world.publish(examples.dataset_ingested())
+
+    with process(world, place) as first:
+        await eventually(cluster.submissions, within_s=40)
+        (submission,) = cluster.submissions()
+        job.succeed(cluster, str(world.home / "store"), submission)
+        await eventually(lambda: world.said(TrainingRunSucceeded), within_s=40)
+        # Said: registered, started, succeeded, that quality waits for data, and that a person must look.
+        await world.publish(examples.quality_degraded())
+        await eventually(lambda: world.said(TrainingRunSkipped), within_s=40)
+        await world.publish(examples.model_version_rejected(job.run_of(submission)))
+        await eventually(lambda: first.poll() is not None, within_s=40)
+    with process(world):
+        await eventually(lambda: world.said(RetrainingEscalated), within_s=40)
+        await world.publish(examples.dataset_ingested(2))
+
+        async def begun_again() -> list[TrainingRunStarted]:
+            return (await world.said(TrainingRunStarted))[1:]
+
+        (again,) = await eventually(begun_again, within_s=40)
+
+    assert len(await world.said(RetrainingEscalated)) == 1
+    assert again.cause.kind is TriggerKind.QUALITY

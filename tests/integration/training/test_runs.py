@@ -1,12 +1,8 @@
 """Training with a real broker and database, and a cluster whose jobs the test plays."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import nats
 import pytest
 
@@ -15,7 +11,6 @@ from contracts.pipeline import Policy, Trigger, TriggerKind
 from contracts.training import (
     CancelTrainingRun,
     FailureReason,
-    PipelineRegistered,
     SkipReason,
     StartTrainingRun,
     TrainingRunAwaitingApproval,
@@ -27,62 +22,14 @@ from contracts.training import (
 )
 from everloop import storage
 from services.chassis.jobs import JobStatus
-from services.training.main import assemble
-from services.training.run_files import StoredRunFiles
-from services.training.settings import TrainingSettings
-from tests.fakes.folder_jobs import FolderJobs
 from tests.fakes.training import examples
 from tests.fixtures.services import World
 from tests.fixtures.waiting import eventually
 from tests.integration.training import job
+from tests.integration.training.service import Training, registered, running
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
-
-
-@dataclass
-class Training:
-    """A running training service, its cluster, its store and its HTTP side."""
-
-    world: World
-    cluster: FolderJobs
-    store_uri: str
-    http: httpx.AsyncClient
-
-    async def get(self, path: str, **query: Any) -> Any:
-        answer = await self.http.get(path, params=query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def submitted(self, count: int = 1) -> str:
-        """Wait for a job; name the newest."""
-        await eventually(lambda: len(self.cluster.submissions()) >= count)
-        return self.cluster.submissions()[-1]
-
-    async def settled(self, count: int) -> list[dict[str, Any]]:
-        """Wait until so many causes have been decided."""
-        triggers: list[dict[str, Any]] = []
-
-        async def enough() -> bool:
-            triggers[:] = await self.get("/v1/triggers")
-            return len(triggers) >= count
-
-        await eventually(enough)
-        return triggers
-
-
-@asynccontextmanager
-async def running(world: World, **settings: Any) -> AsyncIterator[Training]:
-    config = world.settings(TrainingSettings, poll_interval_s=0.05, progress_interval_s=0, **settings)
-    cluster = FolderJobs(world.home / "jobs")
-    service = assemble(config, cluster, StoredRunFiles(config.store_uri))
-    async with world.running(service) as live, httpx.AsyncClient(base_url=live.url, trust_env=False) as http:
-        yield Training(world, cluster, config.store_uri, http)
-
-
-async def registered(world: World, **definition: Any) -> None:
-    await world.publish(examples.register_pipeline(**{"debounce": 0, **definition}))
-    await eventually(lambda: world.said(PipelineRegistered))
 
 
 async def test_data_become_a_model(world: World) -> None:

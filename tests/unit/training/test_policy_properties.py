@@ -228,6 +228,8 @@ async def test_any_order_keeps_the_budget_and_every_cause(
             if cause.reason is not None:
                 last = told[cause.cause.message_id]
                 assert (last.reason, last.waits, last.waits_until) == (cause.reason, cause.due, cause.waits_until)
+        kinds = [cause.cause.kind for cause in heard if cause.due]
+        assert len(kinds) == len(set(kinds))
         waited |= {cause.cause.message_id for cause in heard if cause.due}
 
     await world.settle()
