@@ -1,5 +1,8 @@
 """Refusals, budgets and escalation in a running service, and what it tells of them over HTTP."""
 
+import asyncio
+import os
+import sys
 from datetime import timedelta
 from uuid import UUID
 
@@ -71,9 +74,26 @@ async def test_budget_is_told_and_a_person_where_quality_is_lost_for_good(world:
 
         await eventually(over_budget)
         retraining = (await training.get(PIPELINE))["retraining"]
+        told = await typed(training, world, "runs", examples.NAME)
 
+    assert "flights needs a person: auc of version 1 fell to 0.6" in told
+    assert "refused by gates: auc 0.70 is not above" in told
+    assert "flights waits with " in told
+    assert "flights has 0 runs left until " in told
     assert [refusal.run_id for refusal in escalated.refusals] == [run_id]
     assert {one["reason"] for one in retraining["waiting"]} <= {"budget", "backoff"}
     assert (retraining["budget"]["runs"], retraining["budget"]["runs_left"]) == (1, 0)
     assert retraining["escalated_at"] is not None
     assert retraining["degraded"]["version"] == 1
+
+
+async def typed(training: Training, world: World, *words: str) -> str:
+    """Have a person type a command of `everloop`; gives what it prints."""
+    services = ("ingestion", "training", "registry", "serving", "monitoring")
+    urls = {f"EVERLOOP_{name.upper()}_URL": str(training.http.base_url) for name in services}
+    environment = {**os.environ, **urls, "EVERLOOP_HOME": str(world.home), "EVERLOOP_NATS_URL": world.broker.url}
+    command = (sys.executable, "-m", "everloop.cli.main", *words)
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode()
