@@ -1,18 +1,19 @@
 """Whether quality has fallen, judged over windows one after another instead of each alone.
 
 By how much a window is worse than allowed, in units of what blocks of time differ by anyway, follows Student's t as
-long as nothing is wrong. Its p-value becomes an e-value, a bet that wins nothing on average while nothing is wrong, and
-the wins are multiplied and added up as Shiryaev and Roberts do. Meanwhile the statistic grows by one per window on
-average at most, so that it takes N windows on average, at least, to reach N (Shin, Ramdas and Rinaldo, *E-detectors*,
-2024).
+long as nothing is wrong. Its p-value becomes e-values, bets that win nothing on average while nothing is wrong, and the
+wins of each are multiplied and added up as Shiryaev and Roberts do. Meanwhile these statistics, and so their mean, grow
+by one per window on average at most: it takes N windows on average, at least, to reach N (Shin, Ramdas and Rinaldo,
+*E-detectors*, 2024).
 """
 
 from collections.abc import Sequence
 from math import sqrt
+from statistics import fmean
 
 from scipy.special import stdtr
 
-from services.monitoring.evidence import Evidence, e_value_of
+from services.monitoring.evidence import Evidence, e_values_of
 from services.monitoring.quality import QualityVerdict
 
 FEWEST_BLOCKS = 5
@@ -60,8 +61,8 @@ def weigh(verdict: QualityVerdict, before: Evidence, *, run_length: float) -> Ev
         update={
             "threshold": run_length,
             "statistic": 0.0 if before.alarms else before.statistic,
+            "bets": Evidence().bets if before.alarms else before.bets,
             "p": None,
-            "e_value": None,
             "blocks": 0,
         }
     )
@@ -76,8 +77,8 @@ def weigh(verdict: QualityVerdict, before: Evidence, *, run_length: float) -> Ev
     if blocks < FEWEST_BLOCKS:
         return evidence
     p = _tail(verdict.shortfall, spread, blocks - 1)
-    e_value = e_value_of(p)
-    return evidence.model_copy(update={"p": p, "e_value": e_value, "statistic": (1 + rested.statistic) * e_value})
+    bets = tuple((1 + won) * e_value for won, e_value in zip(rested.bets, e_values_of(p), strict=True))
+    return evidence.model_copy(update={"p": p, "bets": bets, "statistic": fmean(bets)})
 
 
 def _tail(shortfall: float, spread: float, freedom: int) -> float:

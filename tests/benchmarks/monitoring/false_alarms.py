@@ -21,7 +21,7 @@ from rich.table import Table
 from scipy.special import betaincinv
 
 from contracts.pipeline import Monitors
-from tests.benchmarks.monitoring.streams import Rows, Watch, employment, flights, in_cells, judge
+from tests.benchmarks.monitoring.streams import Rows, Watch, cells_from, employment, find, flights, judge
 
 TABLE_SEED = 500
 """Seeds of the table; what was tried while the monitors were made used smaller ones."""
@@ -72,7 +72,8 @@ def main() -> int:
 
 def measure(rows: Rows, seeds: range) -> Iterator[Line]:
     """Deal rows out anew for each seed, and watch."""
-    cells, found = in_cells(rows)
+    cells = cells_from(rows)
+    found = find(rows, cells)
     for window, days in DAYS.items():
         watch = Watch(window_days=days, reference_days=rows.days * 3 // 4, max_drop=1e-6, monitors=_monitors(days))
         for permuted in ("rows", "days"):
@@ -92,7 +93,8 @@ def measure(rows: Rows, seeds: range) -> Iterator[Line]:
 
 def real(rows: Rows) -> Line:
     """Watch the stream as it happened; its quality is said to be good throughout."""
-    cells, found = in_cells(rows)
+    cells = cells_from(rows)
+    found = find(rows, cells)
     watch = Watch(window_days=1, reference_days=68, max_drop=0.01, monitors=_monitors(1))
     said = [judged.alarms for judged in judge(rows, cells, found, watch)]
     return _line(rows.name, "as it was", "1k", "quality", len(said), sum("quality" in alarms for alarms in said))

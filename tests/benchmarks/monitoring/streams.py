@@ -31,7 +31,7 @@ from tests.fakes.monitoring import examples
 FEATURES = 20
 MODEL_SHARE = 5
 """One day in so many trains the model, and is not seen again."""
-METRIC = "brier"
+METRIC = "auc"
 START = datetime(2001, 1, 1, tzinfo=UTC)
 FIRST = int(START.timestamp()) * 1_000_000
 
@@ -64,10 +64,10 @@ class Rows:
         kept = kept[np.argsort(moved[kept], kind="stable")]
         return Rows(self.name, self.table.take(kept), moved[kept], self.scores[kept], self.labels[kept])
 
-    def shuffled(self, rng: np.random.Generator) -> "Rows":
-        """Let rows change places, whatever their days."""
-        order = rng.permutation(len(self.day))
-        return Rows(self.name, self.table.take(order), self.day, self.scores[order], self.labels[order])
+    def only(self, chosen: NDArray[np.bool_]) -> "Rows":
+        """Leave out rows."""
+        kept = np.flatnonzero(chosen)
+        return Rows(self.name, self.table.take(kept), self.day[kept], self.scores[kept], self.labels[kept])
 
 
 @dataclass(frozen=True)
@@ -149,14 +149,25 @@ def employment(wheel: Path, *, day_rows: int = 1000) -> Rows:
     return Rows("employment", features, day, numbers(table["predicted_probability"]), numbers(table["employed"]))
 
 
-def in_cells(rows: Rows) -> tuple[dict[str, Cells], IntArray]:
-    """Freeze cells from all rows, which have no drift, and find each row's; shape (rows, features and the score)."""
-    table = rows.table.append_column("score", pa.array(rows.scores))
+def cells_from(rows: Rows) -> dict[str, Cells]:
+    """Freeze the cells of all features and of the score."""
+    table = _with_score(rows)
     texts = [name for name in table.column_names if pa.types.is_string(table[name].type)]
-    known = numeric_cells(InProcessRows(table), [name for name in table.column_names if name not in texts])
+    known: dict[str, Cells] = dict(
+        numeric_cells(InProcessRows(table), [name for name in table.column_names if name not in texts])
+    )
     known |= category_cells(InProcessRows(table), texts)
-    cells = {name: known[name] for name in table.column_names}
-    return cells, np.column_stack([locate(table[name], cells[name]) for name in table.column_names])
+    return {name: known[name] for name in table.column_names}
+
+
+def find(rows: Rows, cells: dict[str, Cells]) -> IntArray:
+    """Find each row's cells; shape (rows, features and the score)."""
+    table = _with_score(rows)
+    return np.column_stack([locate(table[name], cells[name]) for name in table.column_names])
+
+
+def _with_score(rows: Rows) -> pa.Table:
+    return rows.table.append_column("score", pa.array(rows.scores))
 
 
 def counted(found: IntArray, groups: IntArray, cells: Sequence[Cells]) -> list[IntArray]:
