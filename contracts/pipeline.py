@@ -149,6 +149,12 @@ class PipelineDefinition(Contract):
     streaming: Streaming | None = Field(default=None, description="Unset: rows sent to the broker are not scored.")
     precompute: Precompute | None = Field(default=None, description="Unset: every answer is computed when asked for.")
 
+    @property
+    def quality_metric(self) -> MetricName:
+        """What quality in production is judged by: a value has no area under a curve, and is judged by r2 instead."""
+        declared = self.monitors.quality_metric
+        return "r2" if declared == "auc" and self.objective is Objective.REGRESSION else declared
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         known = {column.name for column in self.dataset.columns}

@@ -155,4 +155,6 @@ def _quality(verdict: dict[str, Any] | None) -> Markup | None:
         return Markup(verdict["outcome"])
     colour = "red" if verdict["outcome"] == "degraded" else "default"
     measured = f"{verdict['metric']} {number(verdict['value'])} ({number(verdict['low'])}–{number(verdict['high'])})"
-    return Markup(f"[{colour}]{verdict['outcome']}[/] {measured}")
+    evidence = verdict.get("evidence")
+    sure = f", evidence {number(evidence['statistic'])} of {number(evidence['threshold'])}" if evidence else ""
+    return Markup(f"[{colour}]{verdict['outcome']}[/] {measured}{sure}")

@@ -127,7 +127,7 @@ async def _in_sequence(windows: Windows, case: Case, changed: Sequence[Window]) 
     """Weigh the quality of a window again, and that of all after it: each goes by those before it."""
     earlier = await windows.before(case.version.key, changed[0].start)
     if earlier is None:
-        baseline, metric = case.version.baseline, case.monitor.declared.monitors.quality_metric
+        baseline, metric = case.version.baseline, case.monitor.declared.quality_metric
         assert baseline, "only versions with a reference have windows"
         before: Evidence | None = begin(baseline.reference.quality_blocks.get(metric, ()))
     else:
@@ -146,8 +146,8 @@ def _quality(case: Case, watch: Watch) -> QualityVerdict:
     return judge_quality(
         case.labelled,
         predictions=case.window.predictions,
-        metric=watch.quality_metric,
-        reference=case.version.baseline.reference.quality.get(watch.quality_metric),
+        metric=case.monitor.declared.quality_metric,
+        reference=case.version.baseline.reference.quality.get(case.monitor.declared.quality_metric),
         max_drop=watch.max_quality_drop,
         confidence=watch.confidence,
         min_rows=watch.min_rows,

@@ -8,6 +8,7 @@ from contracts.profile import CategoryCells, NumericCells
 from everloop.bundle.code import load_pipeline
 from everloop.check import read_sample
 from everloop.template import new_pipeline
+from ray_jobs.evaluate import evaluate_blocks
 from ray_jobs.profile import category_cells, locate, make_reference, numeric_cells
 from ray_jobs.rows import InProcessRows
 
@@ -71,3 +72,20 @@ def test_a_reference_counts_every_row_once_in_blocks_of_the_monitors_window(tmp_
     }
     assert steps == {timedelta(days=5)}
     assert reference.block_starts[0] <= datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_quality_is_measured_in_each_block_that_has_labels_enough(tmp_path) -> None:
+    pipeline = load_pipeline(new_pipeline("parcels", tmp_path))
+    watch = Monitors(window=timedelta(days=1), min_rows=50)
+    definition = pipeline.definition.model_copy(update={"monitors": watch})
+    days = np.repeat([0, 1, 2], [60, 60, 30])
+    labels = np.arange(150) % 2
+    scored = pa.table(
+        {
+            definition.dataset.event_time.name: pa.array(days * 86_400_000_000, pa.timestamp("us", "UTC")),
+            definition.dataset.label.name: pa.array(labels.astype(bool)),
+            "score": np.where(days == 0, labels, 1.0 - labels),
+        }
+    )
+
+    assert evaluate_blocks(scored, definition)["auc"] == (1.0, 0.0)

@@ -1,4 +1,7 @@
-from contracts.monitoring import DriftDetected, DriftKind, QualityDegraded
+import numpy as np
+
+from contracts.monitoring import DriftDetected, DriftKind, QualityDegraded, RecordGroundTruth
+from contracts.pipeline import Objective
 from services.monitoring.domain import Window, WindowState
 from services.monitoring.drift import DriftOutcome
 from services.monitoring.ports import Versions, Windows
@@ -166,3 +169,31 @@ async def test_late_predictions_take_a_premature_verdict_back() -> None:
     await world.judge()
 
     assert (await first_window(world)).state is WindowState.CLOSED
+
+
+async def test_an_estimate_of_a_value_is_judged_without_any_setting() -> None:
+    definition = examples.definition().model_copy(update={"objective": Objective.REGRESSION})
+    reference = examples.reference()
+    quality = {"quality": {"r2": 0.9}, "quality_blocks": {"r2": tuple(0.9 + 0.01 * (block % 3) for block in range(9))}}
+    world = World()
+    world.references.references[examples.digest()] = reference.model_copy(update=quality)
+    await world.hear(examples.pipeline_registered().model_copy(update={"definition": definition}))
+    await world.hear(examples.rollout_completed())
+    batch = examples.hour(0)
+    off = np.random.default_rng(1).normal(0, 0.5, 200)
+    labels = tuple(
+        examples.label(id_, float(score + error), time)
+        for id_, score, error, time in zip(batch.prediction_ids, batch.scores, off, batch.event_times, strict=True)
+    )
+    await world.hear(examples.served(batch, examples.hour(1, rows=1)))
+    await world.hear(RecordGroundTruth(pipeline=examples.PIPELINE, labels=labels))
+
+    (fact,) = await told(world)
+
+    assert isinstance(fact, QualityDegraded)
+    assert fact.metric == "r2"
+    assert fact.value < fact.threshold < 0.9
+    assert fact.statistic is not None
+    assert fact.statistic >= 1000
+    assert fact.run_length == 1000
+    assert fact.blocks == 9
