@@ -25,6 +25,8 @@ class Evidence(Contract):
     """Unset if the window had no quality, or there were too few blocks to hold it against."""
     blocks: int = 0
     """What p goes by: the window's own days, else held-out blocks and windows before it."""
+    unsure: float = 0.0
+    """What the held-out quality itself may be wrong by: a window has to be worse by that much more."""
     known: int = 0
     """Values of held-out blocks and windows so far, with their mean and sum of squares about it."""
     mean: float = 0.0

@@ -16,7 +16,7 @@ from services.monitoring.drift import DriftOutcome, DriftVerdict
 from services.monitoring.evidence import Evidence
 from services.monitoring.ports import Monitors, Predictions, Versions, Windows
 from services.monitoring.quality import Labelled, QualityVerdict, judge_quality
-from services.monitoring.sequence import begin, resume
+from services.monitoring.sequence import begin, reference_of, resume
 
 TOLD_QUALITY = "quality"
 AT_ONCE = 20
@@ -147,7 +147,7 @@ def _quality(case: Case, watch: Watch) -> QualityVerdict:
         case.labelled,
         predictions=case.window.predictions,
         metric=case.monitor.declared.quality_metric,
-        reference=case.version.baseline.reference.quality.get(case.monitor.declared.quality_metric),
+        reference=reference_of(case.version.baseline.reference, case.monitor.declared.quality_metric),
         max_drop=watch.max_quality_drop,
         confidence=watch.confidence,
         min_rows=watch.min_rows,

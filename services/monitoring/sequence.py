@@ -9,15 +9,17 @@ by one per window on average at most: it takes N windows on average, at least, t
 
 from collections.abc import Sequence
 from math import sqrt
-from statistics import fmean
+from statistics import NormalDist, fmean
 
 from scipy.special import stdtr
 
+from contracts.profile import Reference
 from services.monitoring.evidence import Evidence, e_values_of
 from services.monitoring.quality import QualityVerdict
 
 FEWEST_BLOCKS = 5
 """Fewer say too little about what blocks differ by."""
+SURE = NormalDist().inv_cdf(0.95)
 
 
 def begin(held_out: Sequence[float]) -> Evidence:
@@ -29,7 +31,21 @@ def begin(held_out: Sequence[float]) -> Evidence:
     evidence = Evidence()
     for value in held_out:
         evidence = evidence.knowing(value)
-    return evidence
+    if evidence.known < FEWEST_BLOCKS:
+        return evidence
+    # All windows are held against the same value: its error would be evidence again and again.
+    unsure = SURE * sqrt(evidence.squares / (evidence.known - 1) / evidence.known)
+    return evidence.model_copy(update={"unsure": unsure})
+
+
+def reference_of(reference: Reference, metric: str) -> float | None:
+    """Say how good the version was on its held-out data.
+
+    Blocks of time as long as windows are held against windows: over many days the area under the curve is larger than
+    within one, since a model tells bad days from good ones as well.
+    """
+    blocks = reference.quality_blocks.get(metric, ())
+    return fmean(blocks) if len(blocks) >= FEWEST_BLOCKS else reference.quality.get(metric)
 
 
 def resume(
@@ -76,7 +92,7 @@ def weigh(verdict: QualityVerdict, before: Evidence, *, run_length: float) -> Ev
     evidence = rested.knowing(verdict.value).model_copy(update={"blocks": blocks})
     if blocks < FEWEST_BLOCKS:
         return evidence
-    p = _tail(verdict.shortfall, spread, blocks - 1)
+    p = _tail(verdict.shortfall - rested.unsure, spread, blocks - 1)
     bets = tuple((1 + won) * e_value for won, e_value in zip(rested.bets, e_values_of(p), strict=True))
     return evidence.model_copy(update={"p": p, "bets": bets, "statistic": fmean(bets)})
 

@@ -25,7 +25,7 @@ from services.monitoring.comparing import compare
 from services.monitoring.counting import Baseline
 from services.monitoring.domain import WatchedVersion, Window
 from services.monitoring.quality import DAY, METRICS, Labelled, QualityVerdict, judge_quality
-from services.monitoring.sequence import begin, resume
+from services.monitoring.sequence import begin, reference_of, resume
 from tests.fakes.monitoring import examples
 
 FEATURES = 20
@@ -227,7 +227,7 @@ def judge(rows: Rows, cells: dict[str, Cells], found: IntArray, watch: Watch) ->
                 labelled,
                 predictions=len(labelled.labels),
                 metric=watch.metric,
-                reference=reference.quality[watch.metric],
+                reference=reference_of(reference, watch.metric),
                 max_drop=watch.max_drop,
                 confidence=watch.monitors.confidence,
                 min_rows=watch.monitors.min_rows,

@@ -14,7 +14,7 @@ from services.monitoring.domain import Monitor, Window, instant
 from services.monitoring.drift import DriftOutcome
 from services.monitoring.ports import Monitors, Versions, Windows
 from services.monitoring.quality import Labelled, QualityVerdict, judge_quality
-from services.monitoring.sequence import begin, resume
+from services.monitoring.sequence import begin, reference_of, resume
 from tests.fakes.monitoring import examples
 from tests.fakes.monitoring.story import MIN_ROWS, Said, story
 from tests.fakes.monitoring.world import World, cause
@@ -88,7 +88,7 @@ def expected_quality(rows: list[Row]) -> QualityVerdict:
         ),
         predictions=len(rows),
         metric="auc",
-        reference=examples.REFERENCE_AUC,
+        reference=reference_of(REFERENCE, "auc"),
         max_drop=0.03,
         confidence=0.95,
         min_rows=MIN_ROWS,
