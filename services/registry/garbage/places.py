@@ -6,10 +6,10 @@ from contracts.model import Uri
 from services.chassis.errors import MalformedError
 from services.registry.artifacts.domain import below
 from services.registry.garbage.domain import Place
+from services.registry.packing.domain import LOGGED
 
 ARTIFACTS = "artifacts"
 RUNS = "runs"
-LOGGED = "logged"
 
 
 def of_artifacts(root_uri: Uri) -> Place | None:

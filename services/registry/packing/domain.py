@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from contracts.model import Digest, Uri
 
+LOGGED = "logged"
+"""Directory of the store that holds these bundles, each named by its digest."""
 ELSEWHERE = "its files are kept elsewhere, where nobody guards them; log it through this registry"
 LONGEST_OBSTACLE = 1000
 

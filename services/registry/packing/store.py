@@ -11,10 +11,8 @@ from everloop import storage
 from services.chassis.errors import RejectedError, TransientError
 from services.chassis.logs import Log
 from services.registry.models.domain import VersionEntry
-from services.registry.packing.domain import ELSEWHERE, LONGEST_OBSTACLE, Packed
+from services.registry.packing.domain import ELSEWHERE, LOGGED, LONGEST_OBSTACLE, Packed
 
-LOGGED = "logged"
-"""Directory of the store that holds these bundles, each named by its digest."""
 AT_ONCE = 1
 """Each opens a model file, and whoever waits for one is one person."""
 
