@@ -11,7 +11,7 @@ import pytest
 from contracts.monitoring import DriftKind, FeatureShift
 from contracts.serving import PredictionBatch
 from services.chassis.database import Database
-from services.monitoring.domain import Join, Label, Monitor, WatchedVersion, Window, instant
+from services.monitoring.domain import Join, Label, Monitor, WatchedVersion, Window, instant, instants
 from services.monitoring.drift import DriftOutcome, DriftVerdict
 from services.monitoring.ports import Labels, Monitors, Predictions, Versions, Windows
 from services.monitoring.quality import QualityOutcome, QualityVerdict
@@ -162,12 +162,13 @@ async def test_labelled_predictions_are_those_of_one_version_in_a_stretch_of_tim
         )
 
     async with prepared(stores) as (ports, version):
-        scores, labels = await ports.port(Predictions).labelled(version.key, START, START + HOUR * 3 // 4)
-        none, _ = await ports.port(Predictions).labelled(version.key, START + HOUR, START + 2 * HOUR)
-    order = np.argsort(scores)
+        found = await ports.port(Predictions).labelled(version.key, START, START + HOUR * 3 // 4)
+        none = await ports.port(Predictions).labelled(version.key, START + HOUR, START + 2 * HOUR)
+    order = np.argsort(found.scores)
     expected = sorted(zip(batch.scores[:3], (0.0, 1.0, 0.0), strict=True))
-    assert list(zip(scores[order].tolist(), labels[order].tolist(), strict=True)) == expected
-    assert len(none) == 0
+    assert list(zip(found.scores[order].tolist(), found.labels[order].tolist(), strict=True)) == expected
+    assert sorted(found.event_times.tolist()) == instants(batch.event_times[:3]).tolist()
+    assert len(none.scores) == 0
 
 
 async def test_the_newest_predictions_of_a_version_are_listed_by_their_events(stores: Stores) -> None:
