@@ -9,8 +9,8 @@ from typing import Any
 
 from aiosqlite import Connection
 
-BUDGET = 20_000
-"""Instructions of SQLite's machine, a millisecond or two, that a query may take where the event loop runs."""
+BUDGET = 60_000
+"""Instructions of SQLite's machine, a few milliseconds, that a query may take where the event loop runs."""
 FEW = 200
 """Rows that are written where the event loop runs."""
 MANY = 1000
