@@ -99,7 +99,7 @@ async def _collect(wish: dict[str, Any], platform: "Platform") -> Counter[str]:
             done = await platform.post("registry", COLLECT, json=wish)
             went.update(done["went"])
             progress.update(collecting, completed=went.total())
-            more = done["more"]
+            more = done["more"] and done["went"]
         erasing = progress.add_task("erasing files", total=None)
         while left := (await platform.get("registry", "/v1/garbage/erasing"))["places"]:
             progress.update(erasing, total=max(left, progress.tasks[erasing].total or 0))

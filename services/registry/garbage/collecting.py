@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
 from contracts.logged_models import LoggedModelCollected
-from contracts.message import Message, utc_now
+from contracts.message import Message
 from contracts.registered_models import ModelVersionCollected
 from contracts.tracking import ExperimentCollected, RunCollected
 from services.chassis.logs import Log
@@ -21,6 +21,8 @@ from services.registry.garbage.ports import Erasures, Heap, Store
 PAGE = 200
 AT_ONCE = 20
 """Places that are erased before anything else is done."""
+UPLOADING = timedelta(hours=1)
+"""What was written to since then may go on, whatever the rules say."""
 
 log = Log(__name__)
 
@@ -70,7 +72,8 @@ class Collector:
     async def _left(self, rules: Rules, at: datetime) -> "_Left":
         # Listing files takes its time, so no transaction waits for it.
         before = at - rules.failed
-        return _Left(await self.store.training_runs(), await self.store.unfinished(before), before)
+        unfinished = await self.store.unfinished(min(before, at - UPLOADING))
+        return _Left(await self.store.training_runs(), unfinished, before)
 
 
 @dataclass(frozen=True)
@@ -134,14 +137,13 @@ class Eraser:
     """Erases the files that nothing leads to any more."""
 
     store: Store
-    clock: Callable[[], datetime] = utc_now
 
     async def step(self, work: Work) -> None:
         """Erase what waits. Killed in between, it is erased again, which changes nothing."""
         while True:
             async with work.transaction(write=False) as tx:
                 places = await tx.port(Erasures).first(AT_ONCE)
-                needed = [place for place in places if await _is_needed(place, tx.port(Holders))]
+                needed = [place for place in places if await _is_needed(place, tx)]
             for place in places:
                 if place in needed:
                     log.warning("files stay: a version that was registered meanwhile needs them", path=place.path)
@@ -161,8 +163,12 @@ async def _not_waiting(found: Sequence[Garbage], erasures: Erasures) -> list[Gar
     return [one for one in found if not (one.place and one.place.path in waiting)]
 
 
-async def _is_needed(place: Place, holders: Holders) -> bool:
+async def _is_needed(place: Place, tx: Transaction) -> bool:
+    """Tell whether a version has its files there by now: what is logged again, or told from the log, may."""
+    if await tx.port(Heap).has_bundle(place):
+        return True
     root, _, path = place.path.partition("/")
+    holders = tx.port(Holders)
     return root == ARTIFACTS and bool(await holders.above(path) or await holders.below(path))
 
 

@@ -41,6 +41,9 @@ class Heap(Protocol):
     async def close_version(self, pipeline: PipelineName, number: int, at: datetime) -> Place | None:
         """Write down that a version's files are gone; tells where they are until they are erased."""
 
+    async def has_bundle(self, place: Place) -> bool:
+        """Tell whether a place is the bundle of a version that was not collected."""
+
 
 class Erasures(Protocol):
     """Places whose files are to be erased, since nothing leads to them any more."""

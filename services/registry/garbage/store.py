@@ -97,7 +97,7 @@ class SqlHeap:
                 row.name,
                 row.pipeline,
                 _time(row.updated_ms),
-                needed_by=await self._in_use(row.id or 0),
+                needed_by=await self._in_use(row.id or 0, before),
             )
             for row in await self._session.exec(held)
         ]
@@ -214,6 +214,14 @@ class SqlHeap:
         await self._session.flush()
         return await self._files_of(row)
 
+    async def has_bundle(self, place: Place) -> bool:
+        """Tell whether a place is the bundle of a version that was not collected."""
+        its = select(VersionRow.number).where(
+            col(VersionRow.bundle_uri).endswith(f"/{place.path}", autoescape=True),
+            col(VersionRow.collected_at).is_(None),
+        )
+        return (await self._session.exec(its.limit(1))).first() is not None
+
     async def _files_of(self, version: VersionRow) -> Place | None:
         """Find the files that no other version has, too: what was logged twice is one bundle."""
         others = select(VersionRow.number).where(
@@ -232,11 +240,12 @@ class SqlHeap:
         found = await self._session.exec(named.where(by.in_(ids), _THERE))
         return {id_: f"{name} {number}" for id_, name, number in found}
 
-    async def _in_use(self, experiment: int) -> str | None:
+    async def _in_use(self, experiment: int, before: datetime) -> str | None:
         runs = select(RunRow.id).where(RunRow.experiment_id == experiment)
         models = select(LoggedModelRow.id).where(LoggedModelRow.experiment_id == experiment)
-        if restored := (await self._session.exec(runs.where(RunRow.stage != DELETED).limit(1))).first():
-            return f"its run {restored}, which was restored"
+        stays = or_(col(RunRow.stage) != DELETED, col(RunRow.deleted_ms) >= _ms(before))
+        if later := (await self._session.exec(runs.where(stays).limit(1))).first():
+            return f"its run {later}, which was restored or deleted later"
         of_it = or_(col(VersionRow.source_run_id).in_(runs), col(VersionRow.model_id).in_(models))
         named = select(ModelRow.name, VersionRow.number).join(ModelRow, col(ModelRow.pipeline) == VersionRow.pipeline)
         found = (await self._session.exec(named.where(of_it, _THERE).limit(1))).first()

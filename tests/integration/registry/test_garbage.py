@@ -21,10 +21,14 @@ from contracts.training import FailureReason, TrainingRunFailed
 from everloop.bundle.manifest import verify
 from everloop.cli.main import app
 from services.chassis.errors import TransientError
+from services.registry.domain import VersionState
+from services.registry.garbage.domain import Place
 from services.registry.garbage.files import StoredFiles
+from services.registry.garbage.ports import Erasures
 from services.registry.main import build
+from services.registry.rows import ModelRow, VersionRow
 from services.registry.settings import RegistrySettings
-from tests.contracts.examples import PIPELINE
+from tests.contracts.examples import NOON, PIPELINE
 from tests.fakes.registry.examples import pipeline_registered, run_id, training_run_started
 from tests.fakes.registry.runs import leave_run
 from tests.fixtures.mlflow import said
@@ -192,6 +196,37 @@ async def test_files_are_erased_by_whoever_comes_after_a_crash(
             return not [*files.rglob("notes.txt")]
 
         await eventually(gone)
+
+
+async def test_a_bundle_that_somebody_has_by_now_is_not_erased(sqlite_world: World) -> None:
+    store = sqlite_world.home / "store"
+    for name in ("mine", "nobodys"):
+        (store / "logged" / name).mkdir(parents=True)
+        (store / "logged" / name / "model.onnx").write_bytes(b"x")
+    champion = VersionRow(
+        pipeline="trees",
+        number=1,
+        bundle_uri=str(store / "logged/mine"),
+        source="models:/m-1",
+        location="mlflow-artifacts:/0/models/m-1/artifacts",
+        registered_at=NOON,
+        updated_at=NOON,
+        state=VersionState.PROMOTED,
+    )
+    async with sqlite_world.running(build(sqlite_world.settings(RegistrySettings))) as live:
+        async with live.work.transaction() as tx:
+            tx.session.add(ModelRow(pipeline="trees", name="Trees", registered_at=NOON, updated_at=NOON))
+            await tx.session.flush()
+            tx.session.add(champion)
+            for name in ("mine", "nobodys"):
+                await tx.port(Erasures).add(Place(f"logged/{name}"))
+
+        async def settled() -> bool:
+            async with live.work.transaction(write=False) as tx:
+                return await tx.port(Erasures).count() == 0
+
+        await eventually(settled)
+    assert [path.name for path in (store / "logged").iterdir()] == ["mine"]
 
 
 async def test_by_hand(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
